@@ -1,0 +1,17 @@
+"""Verbs that do something inside a world."""
+
+from __future__ import annotations
+
+import argparse
+
+from rehearsal.errors import RehearsalError
+from rehearsal.world import enter, environment, record
+
+
+def run(options: argparse.Namespace) -> int:
+    """`rehearsal run -- CMD...`: the command gets this terminal and folder; its exit status is passed on."""
+    argv = options.argv[1:] if options.argv[:1] == ["--"] else options.argv
+    if not argv:
+        raise RehearsalError("run a command", "none was given", "For a shell in the world: rehearsal run -- bash")
+    world = record.load_alive(options.world)
+    return enter.run(world, argv, environment.of_commands(world.folder), options.place)

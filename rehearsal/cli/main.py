@@ -1,0 +1,65 @@
+"""The command line: `rehearsal up|down|reset|status|list|run|show|logs`. Each verb has a module or a function."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+
+from rehearsal.cli import inside, outside
+from rehearsal.errors import RehearsalError
+from rehearsal.world.record import DEFAULT_WORLD, NODE_KINDS
+
+Command = Callable[[argparse.Namespace], int]
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="rehearsal", description="A sealed local world in which the playbooks run as they do against Google Cloud."
+    )
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+
+    def verb(name: str, command: Command, text: str) -> argparse.ArgumentParser:
+        sub = verbs.add_parser(name, help=text, description=text)
+        sub.add_argument("--world", default=DEFAULT_WORLD, metavar="NAME", help="which world (default: %(default)s)")
+        sub.set_defaults(command=command)
+        return sub
+
+    up = verb("up", outside.up, "start a world")
+    up.add_argument("--nodes", choices=NODE_KINDS, help="what cluster nodes are: real kubelets, simulated, or none")
+    up.add_argument("--latency", type=float, metavar="SCALE", help="pace of Google's operations; 1 is Google's own")
+    down = verb("down", outside.down, "end a world; its state stays for the next `up`")
+    down.add_argument("--delete", action="store_true", help="delete its state too")
+    verb("reset", outside.reset, "end a world, delete its state, and start it anew")
+    verb("list", outside.list_worlds, "list all worlds")
+    verb("status", outside.status, "say what is running, and what in it is real, emulated or a stand-in")
+    logs = verb("logs", outside.logs, "show the log of a service")
+    logs.add_argument("service", nargs="?", help="which service (default: list them with their last line)")
+    logs.add_argument("-f", "--follow", action="store_true", help="go on showing what is added")
+    run = verb("run", inside.run, "run a command in the world")
+    run.add_argument(
+        "--from",
+        dest="place",
+        choices=("office", "world"),
+        default="office",
+        help="where it sits: in the office, which sees public addresses only, or in the world itself (default: office)",
+    )
+    run.add_argument("argv", nargs=argparse.REMAINDER, metavar="-- CMD ...", help="the command and its arguments")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one verb; returns the exit status."""
+    options = _parser().parse_args(argv)
+    try:
+        command: Command = options.command
+        return command(options)
+    except RehearsalError as error:
+        print(f"rehearsal: could not {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Making, entering and ending a world: one network, mount and process namespace in which every address is local."""

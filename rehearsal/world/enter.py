@@ -1,0 +1,73 @@
+"""Running a program inside a world, as `rehearsal run` does."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+from rehearsal.errors import RehearsalError
+from rehearsal.world import network, syscalls
+from rehearsal.world.commands import find_program
+from rehearsal.world.record import World
+
+OFFICE, INSIDE = "office", "world"
+
+
+def join(world: World, place: str = OFFICE, *, processes: bool = True) -> None:
+    """Move this process into the world; with `processes`, its children also get the world's process numbers.
+
+    `place` is the office (sees public addresses only) or the world itself (sees all). For programs that the user
+    runs, the office is right: it is where a person outside the VPC sits.
+    """
+    base = Path(f"/proc/{world.pid}")
+    net = base / "root" / network.OFFICE_NAMESPACE.relative_to("/") if place == OFFICE else base / "ns" / "net"
+    wanted = [(base / "ns" / "user", syscalls.CLONE_NEWUSER)] if world.user_mode else []
+    wanted.append((net, syscalls.CLONE_NEWNET))
+    if processes:
+        wanted.append((base / "ns" / "pid", syscalls.CLONE_NEWPID))
+    wanted.append((base / "ns" / "mnt", syscalls.CLONE_NEWNS))
+    here = Path.cwd()
+    with ExitStack() as stack:
+        files = [(stack.enter_context(path.open("rb")), kind) for path, kind in wanted]
+        for file, kind in files:
+            syscalls.setns(file.fileno(), kind)
+    try:
+        os.chdir(here)
+    except OSError:
+        os.chdir("/")  # a folder the world hides, such as one under /run
+
+
+def run(world: World, argv: Sequence[str], env: Mapping[str, str], place: str = OFFICE) -> int:
+    """Run a program in the world on this terminal; returns its exit status (128 + signal if one ended it)."""
+    try:
+        join(world, place)
+    except OSError as error:
+        raise RehearsalError(
+            f"enter the world {world.name!r}",
+            error.strerror or str(error),
+            "Worlds belong to the user who made them: use the same user, or make your own with --world NAME.",
+        ) from error
+    program = find_program(argv[0]) if "/" not in argv[0] else argv[0]
+    child = os.fork()
+    if child == 0:
+        _become(program, argv, env)
+    # The terminal sends Ctrl-C to the program too: it decides what that means, and we pass its status on.
+    for number in (signal.SIGINT, signal.SIGQUIT):
+        signal.signal(number, signal.SIG_IGN)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda got, _frame: os.kill(child, got))
+    _, status = os.waitpid(child, 0)
+    code = os.waitstatus_to_exitcode(status)
+    return 128 - code if code < 0 else code
+
+
+def _become(program: str, argv: Sequence[str], env: Mapping[str, str]) -> None:
+    try:
+        os.execve(program, list(argv), dict(env))  # noqa: S606 - the user's own command, and no shell
+    except OSError as error:
+        os.write(2, f"rehearsal run: {argv[0]}: {error.strerror}\n".encode())
+    finally:
+        os._exit(127)

@@ -1,0 +1,63 @@
+"""The programs that make up a world, and how to tell that each is ready."""
+
+from __future__ import annotations
+
+import socket
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from rehearsal.world import addresses
+
+PACKAGE = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True)
+class Service:
+    """A program that runs as long as the world. `addresses` (host, port) and `sockets` must accept when it is ready."""
+
+    name: str
+    argv: tuple[str, ...]
+    addresses: tuple[tuple[str, int], ...] = ()
+    sockets: tuple[Path, ...] = ()
+    stop_seconds: float = 5.0
+
+    def ready(self) -> bool:
+        """Whether everything the service listens on accepts connections now."""
+        return all(_accepts(socket.AF_INET, where) for where in self.addresses) and all(
+            _accepts(socket.AF_UNIX, str(path)) for path in self.sockets
+        )
+
+
+def _accepts(family: int, where: tuple[str, int] | str) -> bool:
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.settimeout(0.5)
+        try:
+            probe.connect(where)
+        except OSError:
+            return False
+    return True
+
+
+def of_world(folder: Path, nodes: str) -> list[Service]:
+    """The services of the world in `folder`; `nodes` is real, simulated or none."""
+    python = (sys.executable, "-m")
+    everything = [
+        Service(
+            "google",
+            (*python, "rehearsal.google", "--config", str(folder / "google" / "config.json")),
+            addresses=((addresses.APIS, 443),),
+        ),
+        Service(
+            "internet",
+            (*python, "rehearsal.internet", "--world-dir", str(folder)),
+            addresses=((addresses.DNS, 53),),
+        ),
+        Service(
+            "hypervisor",
+            (*python, "rehearsal.hypervisor", "--world-dir", str(folder), "--nodes", nodes),
+            sockets=(folder / "run" / "hypervisor.sock",),
+            stop_seconds=20.0,
+        ),
+    ]
+    return [service for service in everything if (PACKAGE / service.name / "__main__.py").exists()]
