@@ -34,9 +34,7 @@ def ensure_authority(folder: Path) -> None:
 def spki_fingerprint(certificate: Path) -> str:
     """base64(SHA-256) of the certificate's public key: what Chromium's --ignore-certificate-errors-spki-list takes."""
     loaded = x509.load_pem_x509_certificate(certificate.read_bytes())
-    spki = loaded.public_key().public_bytes(
-        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
+    spki = loaded.public_key().public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
     return base64.b64encode(hashlib.sha256(spki).digest()).decode()
 
 

@@ -90,9 +90,7 @@ def load_alive(name: str) -> World:
     """The running world of that name, or an error that says how to start it."""
     world = load(name)
     if not world.alive:
-        raise RehearsalError(
-            f"enter the world {name!r}", "it is not running", f"Start it: rehearsal up{flag(name)}"
-        )
+        raise RehearsalError(f"enter the world {name!r}", "it is not running", f"Start it: rehearsal up{flag(name)}")
     return world
 
 

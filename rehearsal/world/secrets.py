@@ -33,9 +33,7 @@ def ensure_deployer_key(folder: Path, company: Company) -> None:
 
 def _key_file(account: Account, company: Company) -> dict[str, str]:
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    pem = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
+    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     return {
         "type": "service_account",
         "project_id": company.project,

@@ -47,6 +47,6 @@ def emulator_config(world: World, people: company.Company, latency_scale: float)
         "state_dir": str(world.folder / "google"),
         "ca": {"cert": str(world.folder / "ca" / "ca.pem"), "key": str(world.folder / "ca" / "ca.key")},
         "hypervisor_socket": str(world.folder / "run" / "hypervisor.sock"),
-        "addresses": {"apis": addresses.APIS, "relay": addresses.RELAY, "metadata": addresses.METADATA},
+        "addresses": {"apis": [addresses.APIS], "relay": [addresses.RELAY], "metadata": addresses.METADATA},
         "latency_scale": latency_scale,
     }

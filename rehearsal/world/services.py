@@ -51,7 +51,12 @@ def of_world(folder: Path, nodes: str) -> list[Service]:
         Service(
             "internet",
             (*python, "rehearsal.internet", "--world-dir", str(folder)),
-            addresses=((addresses.DNS, 53),),
+            addresses=(
+                (addresses.DNS, 53),
+                (addresses.GIT, 443),
+                (addresses.REGISTRY, addresses.REGISTRY_MIRROR_PORT),
+                (addresses.RELEASES, 443),
+            ),
         ),
         Service(
             "hypervisor",
