@@ -1,0 +1,103 @@
+"""Options that all modules share, and how a module hands over to the engine."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from .clients import Api
+from .errors import PlatformError
+from .execute import Executor
+from .model import Resource, Spec
+from .operations import Patience
+
+if TYPE_CHECKING:
+    from ansible.module_utils.basic import AnsibleModule
+
+PROGRESS_MARK = "\x1eprogress "  # plugins/connection/warm_local.py shows such lines of stderr while a module runs
+
+COMMON: Mapping[str, Mapping[str, Any]] = {
+    "project": {"type": "str", "required": True},
+    "service_account_file": {"type": "path", "env": "GCP_SERVICE_ACCOUNT_FILE"},
+    "access_token": {"type": "str", "no_log": True, "env": "GCP_ACCESS_TOKEN"},
+    "impersonate_service_account": {"type": "str", "env": "GCP_IMPERSONATE_SERVICE_ACCOUNT"},
+    "timeout": {"type": "int", "default": 1800},
+}
+
+
+def argument_spec(documentation: str, *, no_log: Sequence[str] = ()) -> dict[str, Any]:
+    """The argument spec of a module, from its DOCUMENTATION, so that the two cannot differ; plus the common options.
+
+    *no_log* names, as dotted paths, the options whose values Ansible must never show.
+    """
+    from ansible.module_utils.basic import env_fallback
+
+    spec = _options(yaml.safe_load(documentation)["options"])
+    for name, option in COMMON.items():
+        spec[name] = dict(option)
+        if "env" in option:
+            spec[name]["fallback"] = (env_fallback, [spec[name].pop("env")])
+    for path in no_log:
+        *way, last = path.split(".")
+        inner = spec
+        for part in way:
+            inner = inner[part]["options"]
+        inner[last]["no_log"] = True
+    return spec
+
+
+def _options(documented: Mapping[str, Any]) -> dict[str, Any]:
+    spec = {}
+    for name, option in documented.items():
+        entry = {key: option[key] for key in ("type", "required", "default", "choices", "elements") if key in option}
+        if "suboptions" in option:
+            entry["options"] = _options(option["suboptions"])
+        spec[name] = {"no_log": False, **entry}  # names such as "secrets" hold no secret by themselves
+    return spec
+
+
+def make_api(module: AnsibleModule) -> Api:
+    """The API of the identity that the module's options name."""
+    return Api(
+        service_account_file=module.params.get("service_account_file"),
+        access_token=module.params.get("access_token"),
+        impersonate=module.params.get("impersonate_service_account"),
+    )
+
+
+def tell(line: str) -> None:
+    """Show a line of progress to the person at the terminal."""
+    sys.stderr.write(f"{PROGRESS_MARK}{line}\n")
+    sys.stderr.flush()
+
+
+def fail(module: AnsibleModule, error: PlatformError) -> None:
+    """End the module with *error*."""
+    module.fail_json(msg=str(error), failure=error.as_dict())
+
+
+def run_graph(
+    module: AnsibleModule,
+    build: Callable[[dict[str, Any], Api], Sequence[Resource]],
+    outputs: Callable[[Mapping[str, Spec | None]], dict[str, Any]] = lambda seen: {},
+) -> None:
+    """Make the graph that *build* derives from the module's options true (or absent), or tell what that would change.
+
+    Exits the module with ``changed``, ``plan`` (lines for people), ``diff`` and what *outputs* makes of the observed.
+    """
+    try:
+        api = make_api(module)
+        executor = Executor(api, Patience(float(module.params["timeout"]), tell))
+        plan = executor.plan(build(module.params, api), absent=module.params.get("state") == "absent")
+        if not module.check_mode:
+            executor.apply(plan)
+        result = outputs(executor.seen)
+    except PlatformError as error:
+        fail(module, error)
+        return
+    changed = plan.changed if module.check_mode else bool(executor.done)
+    lines = plan.lines() if module.check_mode else executor.done
+    module.exit_json(changed=changed, plan=lines, diff=plan.differences(), **result)

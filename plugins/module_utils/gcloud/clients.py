@@ -1,0 +1,295 @@
+"""The one door to Google: every call goes through :class:`Api`, and only this file imports Google's libraries.
+
+Three transports behind one call, all on HTTPS by `requests`, so that one CA setting and one proxy setting hold for all:
+
+* Compute Engine: google-cloud-compute. Plain JSON bodies become its typed messages, so that a misspelt field is refused
+  here. Its messages drop an empty list, which would turn "clear the list" into "leave it alone"; a body that holds one
+  (or an empty object) therefore goes out through the discovery client, as the very bytes it is.
+* Kubernetes Engine: google-cloud-container, its REST transport.
+* All the others: google-api-python-client with the discovery documents it ships (no network access to build a client).
+
+Bodies and answers are plain dictionaries in the API's own JSON names. Libraries are imported when first needed; see
+plugins/callback/preload.py for how a run imports them once.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import json
+import re
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any, get_args
+
+from .errors import PlatformError, from_exception
+from .retries import retrying
+
+SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
+VERSIONS: Mapping[str, str] = {
+    "artifactregistry": "v1",
+    "certificatemanager": "v1",
+    "cloudbilling": "v1",
+    "cloudresourcemanager": "v3",
+    "compute": "v1",
+    "dns": "v1",
+    "iam": "v1",
+    "iap": "v1",
+    "secretmanager": "v1",
+    "servicenetworking": "v1",
+    "serviceusage": "v1",
+    "sqladmin": "v1",
+    "storage": "v1",
+}
+CALL_SECONDS = 60.0
+
+
+class Api:
+    """Calls Google's APIs as one identity. Safe to use from several threads."""
+
+    def __init__(
+        self,
+        *,
+        service_account_file: str | None = None,
+        access_token: str | None = None,
+        impersonate: str | None = None,
+    ) -> None:
+        self._file = service_account_file
+        self._token = access_token
+        self._impersonate = impersonate
+        self._lock = threading.RLock()
+        self._made: dict[str, Any] = {}
+
+    def call(
+        self,
+        service: str,
+        method: str,
+        params: Mapping[str, Any],
+        body: Mapping[str, Any] | None = None,
+        *,
+        timeout: float = CALL_SECONDS,
+        patience: float = 120.0,
+    ) -> dict[str, Any]:
+        """Call *method* ("networks.insert") of *service* ("compute") and return the answer as a dictionary.
+
+        *params* are path and query parameters by their JSON names. Transient failures are retried for *patience*
+        seconds. Raises PlatformError.
+        """
+        send = self._sender(service, body)
+
+        def once() -> dict[str, Any]:
+            try:
+                return send(service, method, params, body, timeout)
+            except Exception as error:
+                raise from_exception(error) from error
+
+        return retrying(once, patience=patience)
+
+    def get(self, service: str, method: str, params: Mapping[str, Any]) -> dict[str, Any] | None:
+        """The answer of a reading *method*, or None when Google says there is no such thing."""
+        try:
+            return self.call(service, method, params)
+        except PlatformError as error:
+            if error.code == 404:
+                return None
+            raise
+
+    def pages(self, service: str, method: str, params: Mapping[str, Any], items: str = "items") -> list[Any]:
+        """All entries of a listing, over all its pages; for an aggregated one, the per-scope mappings' values."""
+        found: list[Any] = []
+        token = None
+        while True:
+            page = self._page(service, method, {**params, **({"pageToken": token} if token else {})})
+            entries = page.get(items) or []
+            found.extend(entries.values() if isinstance(entries, Mapping) else entries)
+            token = page.get("nextPageToken")
+            if not token:
+                return found
+
+    def access_token(self) -> str:
+        """An OAuth access token of this identity, valid for some minutes at least."""
+        from google.auth.transport.requests import Request
+
+        credentials = self.credentials()
+        try:
+            if not credentials.valid:
+                credentials.refresh(Request())
+        except Exception as error:
+            raise from_exception(error) from error
+        return str(credentials.token)
+
+    def identity(self) -> str:
+        """The e-mail address of the deploying account where the credentials tell it, else ''."""
+        return str(getattr(self.credentials(), "service_account_email", "") or "")
+
+    def credentials(self) -> Any:
+        """google-auth credentials: the given token or key file, else what google.auth.default() finds."""
+        return self._once("credentials", self._load_credentials)
+
+    def _load_credentials(self) -> Any:
+        try:
+            return _credentials(self._file, self._token, self._impersonate)
+        except (OSError, ValueError) as error:
+            raise PlatformError(
+                f"the service account file {self._file} cannot be used: {error}",
+                reason="credentials",
+                hint="Give the path of a readable JSON key file.",
+            ) from error
+        except Exception as error:
+            raise from_exception(error) from error
+
+    def _once(self, key: str, make: Callable[[], Any]) -> Any:
+        with self._lock:
+            if key not in self._made:
+                self._made[key] = make()
+            return self._made[key]
+
+    def _sender(self, service: str, body: Mapping[str, Any] | None) -> Callable[..., dict[str, Any]]:
+        if service == "container":
+            return self._by_container_client
+        if service == "compute" and not _has_empty(body):
+            return self._by_compute_client
+        return self._by_discovery
+
+    def _page(self, service: str, method: str, params: Mapping[str, Any]) -> dict[str, Any]:
+        def once() -> dict[str, Any]:
+            try:
+                return self._by_discovery(service, method, params, None, CALL_SECONDS)
+            except Exception as error:
+                raise from_exception(error) from error
+
+        return retrying(once)
+
+    def _by_compute_client(
+        self, service: str, method: str, params: Mapping[str, Any], body: Mapping[str, Any] | None, timeout: float
+    ) -> dict[str, Any]:
+        from google.cloud import compute_v1
+
+        collection, verb = method.split(".")
+        name = f"{collection[0].upper()}{collection[1:]}Client"
+        client = self._once(name, lambda: getattr(compute_v1, name)(credentials=self.credentials(), transport="rest"))
+        call = getattr(client, f"{_snake(verb)}_unary", None) or getattr(client, _snake(verb))
+        request = {_snake(key): value for key, value in params.items()}
+        wanted = _request_class(call)
+        if body is not None:
+            field = next(name for name in wanted.meta.fields if name.endswith("_resource"))
+            request[field] = wanted.meta.fields[field].message.from_json(json.dumps(body))
+        return _plain(call(request=wanted(request), timeout=timeout, retry=None))
+
+    def _by_container_client(
+        self, service: str, method: str, params: Mapping[str, Any], body: Mapping[str, Any] | None, timeout: float
+    ) -> dict[str, Any]:
+        from google.cloud import container_v1
+
+        client = self._once(
+            "container",
+            lambda: container_v1.ClusterManagerClient(credentials=self.credentials(), transport="rest"),
+        )
+        call = getattr(client, _snake(method))
+        wanted = _request_class(call)
+        request = wanted.from_json(json.dumps({**params, **(body or {})}))
+        return _plain(call(request=request, timeout=timeout, retry=None))
+
+    def _by_discovery(
+        self, service: str, method: str, params: Mapping[str, Any], body: Mapping[str, Any] | None, timeout: float
+    ) -> dict[str, Any]:
+        resource = self._once(f"discovery:{service}", lambda: self._discovery(service))
+        *path, verb = method.split(".")
+        for part in path:
+            resource = getattr(resource, part)()
+        arguments = dict(params) if body is None else {**params, "body": dict(body)}
+        answer = getattr(resource, verb)(**arguments).execute(http=_SessionHttp(self._session(), timeout))
+        return answer if isinstance(answer, dict) else {}
+
+    def _discovery(self, service: str) -> Any:
+        from googleapiclient.discovery import build
+
+        http = _SessionHttp(self._session(), CALL_SECONDS)
+        return build(service, VERSIONS[service], http=http, static_discovery=True, cache_discovery=False)
+
+    def _session(self) -> Any:
+        def make() -> Any:
+            from google.auth.transport.requests import AuthorizedSession
+
+            return AuthorizedSession(self.credentials())
+
+        return self._once("session", make)
+
+
+class _SessionHttp:
+    """What googleapiclient needs of an httplib2.Http, on a requests session (which is safe to share)."""
+
+    def __init__(self, session: Any, timeout: float) -> None:
+        self._session = session
+        self._timeout = timeout
+
+    def request(
+        self, uri: str, method: str = "GET", body: Any = None, headers: Any = None, **_: Any
+    ) -> tuple[Any, bytes]:
+        """One HTTP exchange; the answer as (httplib2.Response, body)."""
+        import httplib2
+
+        answer = self._session.request(method, uri, data=body, headers=headers, timeout=self._timeout)
+        fields = {key.lower(): value for key, value in answer.headers.items()}
+        return httplib2.Response({**fields, "status": str(answer.status_code)}), answer.content
+
+    def close(self) -> None:
+        """Nothing to close: the session outlives its calls."""
+
+
+def preload() -> None:
+    """Import what the modules need, so that processes forked from this one have it already (about 2 s)."""
+    for name in (
+        "google.auth.transport.requests",
+        "google.cloud.compute_v1",
+        "google.cloud.container_v1",
+        "google.oauth2.service_account",
+        "googleapiclient.discovery",
+    ):
+        importlib.import_module(name)
+
+
+def _credentials(path: str | None, token: str | None, impersonate: str | None) -> Any:
+    import google.auth
+    from google.oauth2 import credentials as user
+    from google.oauth2 import service_account
+
+    if token:
+        found: Any = user.Credentials(token=token)
+    elif path:
+        found = service_account.Credentials.from_service_account_file(path, scopes=SCOPES)
+    else:
+        found, _ = google.auth.default(scopes=SCOPES)
+    if impersonate:
+        from google.auth import impersonated_credentials
+
+        found = impersonated_credentials.Credentials(found, impersonate, SCOPES)
+    return found
+
+
+def _request_class(call: Any) -> Any:
+    """The proto-plus request message of a generated client method, from its annotation."""
+    annotation = inspect.signature(call).parameters["request"].annotation
+    return next(kind for kind in get_args(annotation) if hasattr(kind, "meta"))
+
+
+def _plain(message: Any) -> dict[str, Any]:
+    """A proto-plus message as JSON data with the API's names; {} for calls that answer nothing."""
+    if message is None:
+        return {}
+    from google.protobuf import json_format
+
+    return dict(json_format.MessageToDict(type(message).pb(message)))
+
+
+def _snake(name: str) -> str:
+    return re.sub(r"(?<=[a-z0-9])([A-Z])", r"_\1", name).lower()
+
+
+def _has_empty(value: Any) -> bool:
+    """Whether an empty list or object (or null) is anywhere inside, which typed messages would not send."""
+    if isinstance(value, Mapping):
+        return any(item is None or item in ([], {}) or _has_empty(item) for item in value.values())
+    if isinstance(value, (list, tuple)):
+        return any(_has_empty(item) for item in value)
+    return False

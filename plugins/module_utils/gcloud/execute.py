@@ -1,0 +1,209 @@
+"""Reads a graph of resources at once and applies its plan: dependencies first, everything independent in parallel.
+
+:meth:`Executor.apply` is the only place of the engine that makes, changes or removes anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor
+from concurrent.futures import wait as wait_any
+from graphlib import TopologicalSorter
+from itertools import groupby
+
+from .compare import drifts
+from .errors import PlatformError
+from .model import Caller, Drift, Resource, Spec, require
+from .operations import Patience
+from .operations import wait as wait_for
+from .plan import CREATE, DELETE, NOOP, UPDATE, WAIT, Plan, Step, in_state, make_plan, make_step, refuse_immutable
+from .retries import is_conflict
+
+WORKERS = 8
+NEW_SECONDS = 60.0
+GONE_CODES = frozenset({404, 410})
+
+
+class Executor:
+    """One run over one graph. ``seen`` is what Google has, by key; ``done`` what was written, as lines for people."""
+
+    def __init__(self, api: Caller, patience: Patience) -> None:
+        self.api = api
+        self.patience = patience
+        self.seen: dict[str, Spec | None] = {}
+        self.done: list[str] = []
+        self._created: set[str] = set()
+
+    def observe(self, wanted: Sequence[Resource]) -> dict[str, Spec | None]:
+        """Read all of *wanted* in parallel."""
+        with ThreadPoolExecutor(WORKERS) as pool:
+            self.seen = dict(zip([item.key for item in wanted], pool.map(self._read, wanted), strict=True))
+        return self.seen
+
+    def plan(self, wanted: Sequence[Resource], *, absent: bool = False) -> Plan:
+        """Read and plan."""
+        return make_plan(wanted, self.observe(wanted), absent=absent)
+
+    def apply(self, plan: Plan) -> None:
+        """Carry out *plan*. Raises the first PlatformError, after the steps then running have ended."""
+        sorter = TopologicalSorter(plan.before)
+        sorter.prepare()
+        running: dict[Future[None], str] = {}
+        failure: PlatformError | None = None
+        with ThreadPoolExecutor(WORKERS) as pool:
+            while running or (failure is None and sorter.is_active()):
+                if failure is None:
+                    for key in sorter.get_ready():
+                        running[pool.submit(self._carry_out, plan, plan.steps[key])] = key
+                ended, _ = wait_any(running, return_when=FIRST_COMPLETED)
+                for future in ended:
+                    key = running.pop(future)
+                    error = future.exception()
+                    if error is None:
+                        sorter.done(key)
+                    elif isinstance(error, PlatformError):
+                        failure = failure or error
+                    else:
+                        raise error
+        if failure is not None:
+            if self.done:
+                failure.message = f"{failure.message.rstrip('.')}. Done before it: {'; '.join(self.done)}"
+            raise failure
+
+    def _carry_out(self, plan: Plan, step: Step) -> None:
+        if plan.absent:
+            if step.action == DELETE:
+                self._delete(step)
+            return
+        if step.resource.kind.appears_with_parent and plan.before[step.resource.key] & self._created:
+            self.seen[step.resource.key] = self._read(step.resource)
+        self._make_true(step.resource)
+
+    def _make_true(self, resource: Resource) -> None:
+        """Create, change or wait for *resource*; planned anew, now that what it depends on is known."""
+        step = make_step(resource, self.seen)
+        if step.action == WAIT:
+            if not resource.wait:
+                return
+            self._settle(resource)
+            step = make_step(resource, self.seen)
+        refuse_immutable([step])
+        if step.action == CREATE:
+            self._create(step)
+        elif step.action == UPDATE:
+            self._update(step)
+        elif step.action != NOOP:
+            raise PlatformError(f"unexpected state {step.action}", action="apply", resource=resource.title)
+
+    def _create(self, step: Step) -> None:
+        resource = step.resource
+        try:
+            answer = resource.kind.create(self.api, resource, step.spec)
+            self.done.append(step.summary())
+            self._created.add(resource.key)
+            if not resource.wait:
+                return
+            self._await(resource, answer)
+        except PlatformError as error:
+            if error.code == 409 and self._appeared(resource):
+                self._make_true(resource)
+                return
+            raise error.about("create", resource.title) from error
+        self.seen[resource.key] = self._read_new(resource)
+        self._settle(resource)
+        late = [drift for drift in self._drifts(step) if not drift.field.on_create]
+        if late:
+            self._send_updates(step, late)
+
+    def _read_new(self, resource: Resource) -> Spec:
+        """What was just made; Google may need a while before every read finds it."""
+        have: Spec | None = None
+        good = 0
+        limit = Patience(min(NEW_SECONDS, self.patience.seconds), clock=self.patience.clock, sleep=self.patience.sleep)
+        for _ in limit.polls(resource.title, {"state": "made, but not shown by Google yet"}):
+            while (have := self._read(resource)) is not None:
+                good += 1
+                if good >= resource.kind.steady_reads:
+                    return have
+            good = 0
+        return require(have, resource)
+
+    def _appeared(self, resource: Resource) -> bool:
+        """Whether a resource that was not there is there now: made by somebody else, or by a request sent twice."""
+        self.seen[resource.key] = self._read(resource)
+        return self.seen[resource.key] is not None
+
+    def _update(self, step: Step) -> None:
+        try:
+            self._send_updates(step, list(step.drifts))
+        except PlatformError as error:
+            if not is_conflict(error):
+                raise error.about("update", step.resource.title) from error
+            self.seen[step.resource.key] = self._read(step.resource)
+            again = make_step(step.resource, self.seen)
+            refuse_immutable([again])
+            try:
+                self._send_updates(again, list(again.drifts))
+            except PlatformError as second:
+                raise second.about("update", step.resource.title) from second
+        self.done.append(step.summary())
+
+    def _send_updates(self, step: Step, found: list[Drift]) -> None:
+        """One call for each update the drifts belong to, each with fresh fingerprints."""
+        resource = step.resource
+        order = {field.path: place for place, field in enumerate(resource.kind.fields)}
+        found = sorted(found, key=lambda drift: (str(drift.field.update), order[drift.path]))
+        for name, group in groupby(found, key=lambda drift: str(drift.field.update)):
+            have = require(self.seen[resource.key], resource)
+            answer = resource.kind.update(self.api, resource, step.spec, have, name, list(group))
+            self._await(resource, answer)
+            self.seen[resource.key] = require(self._read(resource), resource)
+            self._settle(resource)
+
+    def _delete(self, step: Step) -> None:
+        resource = step.resource
+        try:
+            if step.have is not None and in_state(step.have, resource.kind.pending):
+                self._settle(resource)
+            have = self.seen[resource.key]
+            if have is None:
+                return
+            self._await(resource, resource.kind.delete(self.api, resource, have))
+        except PlatformError as error:
+            if error.code not in GONE_CODES:
+                raise error.about("delete", resource.title) from error
+        self.seen[resource.key] = None
+        self.done.append(step.summary())
+
+    def _settle(self, resource: Resource) -> None:
+        """Wait until *resource* is in no pending state, whoever started the operation that is running."""
+        kind = resource.kind
+        last = {"state": ""}
+        for _ in self.patience.polls(resource.title, last):
+            have = self.seen[resource.key]
+            if have is None or not in_state(have, kind.pending):
+                break
+            last["state"] = " ".join(str(have.get(path, "")) for path in kind.pending)
+            self.seen[resource.key] = self._read(resource)
+        have = self.seen[resource.key]
+        if have is not None and in_state(have, kind.failed):
+            reasons = have.get("statusMessage") or have.get("conditions") or "no reason given"
+            raise PlatformError(
+                f"Google gave up on it: {reasons}",
+                action="wait for",
+                resource=resource.title,
+                reason="failed",
+                hint="Remove it (state: absent), mend the cause, and run it again.",
+            )
+
+    def _await(self, resource: Resource, answer: Spec) -> None:
+        wait_for(self.api, resource.kind.operation, answer, resource.params, resource.title, self.patience)
+
+    def _read(self, resource: Resource) -> Spec | None:
+        try:
+            return resource.kind.read(self.api, resource)
+        except PlatformError as error:
+            raise error.about("read", resource.title) from error
+
+    def _drifts(self, step: Step) -> list[Drift]:
+        return drifts(step.resource, step.spec, require(self.seen[step.resource.key], step.resource))

@@ -1,0 +1,181 @@
+"""The kinds of resources that make a network. Defaults and update calls: recordings/FACTS.md, Compute Engine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ..errors import PlatformError
+from ..model import Caller, Drift, Field, Kind, Resource, RestKind, Spec, Update, patch_with
+
+PROJECT = {"project": "{project}"}
+REGION = {"project": "{project}", "region": "{region}"}
+RANGES = (
+    "Addresses of a subnetwork in use cannot change: name another range, or make a second subnetwork and move to it."
+)
+
+NETWORK = RestKind(
+    name="network",
+    service="compute",
+    collection="networks",
+    own={**PROJECT, "network": "{name}"},
+    parent=PROJECT,
+    link="projects/{project}/global/networks/{name}",
+    operation="compute",
+    fields=(
+        Field("autoCreateSubnetworks", update=None, way_out="Use a network that was made in custom mode."),
+        Field("routingConfig.routingMode", default="REGIONAL"),
+        Field("mtu", default=1460),
+        Field("description", update=None),
+    ),
+    updates={"patch": Update()},
+)
+
+
+def _private_access(resource: Resource, spec: Spec, have: Spec, drifts: Sequence[Drift]) -> Spec:
+    return {"privateIpGoogleAccess": spec["privateIpGoogleAccess"]}
+
+
+SUBNETWORK = RestKind(
+    name="subnetwork",
+    service="compute",
+    collection="subnetworks",
+    own={**REGION, "subnetwork": "{name}"},
+    parent=REGION,
+    link="projects/{project}/regions/{region}/subnetworks/{name}",
+    operation="compute",
+    fields=(
+        Field("network", update=None),
+        Field("ipCidrRange", update=None, way_out=RANGES),
+        Field("secondaryIpRanges", compare="keyed", key="rangeName"),
+        Field("privateIpGoogleAccess", update="private_access", default=False),
+        Field("logConfig.enable", default=False),
+        Field("logConfig.aggregationInterval"),
+        Field("logConfig.flowSampling"),
+        Field("logConfig.metadata"),
+        Field("description", update=None),
+    ),
+    updates={
+        "patch": Update(body=patch_with("fingerprint")),
+        "private_access": Update("setPrivateIpGoogleAccess", body=_private_access),
+    },
+)
+
+ROUTER = RestKind(
+    name="router",
+    service="compute",
+    collection="routers",
+    own={**REGION, "router": "{name}"},
+    parent=REGION,
+    link="projects/{project}/regions/{region}/routers/{name}",
+    operation="compute",
+    fields=(
+        Field("network", update=None),
+        Field("nats", compare="keyed"),  # PATCH takes the whole list; NATs that others added are removed by it
+        Field("description", update=None),
+    ),
+    updates={"patch": Update()},
+)
+
+FIREWALL = RestKind(
+    name="firewall_rule",
+    service="compute",
+    collection="firewalls",
+    own={**PROJECT, "firewall": "{name}"},
+    parent=PROJECT,
+    link="projects/{project}/global/firewalls/{name}",
+    operation="compute",
+    fields=(
+        Field("network", update=None),
+        Field("direction", update=None, default="INGRESS"),
+        Field("priority", default=1000),
+        Field("sourceRanges", compare="set"),
+        Field("destinationRanges", compare="set"),
+        Field("sourceTags", compare="set"),
+        Field("targetTags", compare="set"),
+        Field("targetServiceAccounts", compare="set"),
+        Field("allowed", compare="set"),
+        Field("denied", compare="set"),
+        Field("disabled", default=False),
+        Field("logConfig.enable", default=False),
+        Field("description", default=""),
+    ),
+    updates={"patch": Update()},
+)
+
+PEERING_RANGE = RestKind(
+    name="private_services_range",
+    service="compute",
+    collection="globalAddresses",
+    own={**PROJECT, "address": "{name}"},
+    parent=PROJECT,
+    link="projects/{project}/global/addresses/{name}",
+    operation="compute",
+    fields=(
+        Field("network", update=None),
+        Field("purpose", update=None),
+        Field("addressType", update=None),
+        Field("address", update=None, way_out=RANGES),
+        Field("prefixLength", update=None, way_out=RANGES),
+        Field("description", update=None),
+    ),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServiceConnection(Kind):
+    """The peering of a network with Google's services (private services access); named after the service.
+
+    Create and update are the same PATCH of `connections/-` (recording servicenetworking/connections/
+    private_service_access). Google refuses to remove it while a Cloud SQL instance uses it.
+    """
+
+    name: str = "private_services_connection"
+    operation: str = "servicenetworking"
+    fields: tuple[Field, ...] = (Field("reservedPeeringRanges", compare="set"),)
+
+    def read(self, api: Caller, resource: Resource) -> Spec | None:
+        """The connection of the network, found in the service's list; None also while the network is not there."""
+        parent = f"services/{resource.name}"
+        params = {"parent": parent, "network": self._network(api, resource)}
+        try:
+            found = api.call("servicenetworking", "services.connections.list", params)
+        except PlatformError as error:
+            if error.code in (400, 404) or (error.code == 403 and "network" in error.message.lower()):
+                return None
+            raise
+        return next(iter(found.get("connections") or []), None)
+
+    def create(self, api: Caller, resource: Resource, spec: Spec) -> Spec:
+        """Connect."""
+        return self._patch(api, resource, spec["reservedPeeringRanges"])
+
+    def update(
+        self, api: Caller, resource: Resource, spec: Spec, have: Spec, name: str, drifts: Sequence[Drift]
+    ) -> Spec:
+        """Set the ranges."""
+        return self._patch(api, resource, spec["reservedPeeringRanges"])
+
+    def delete(self, api: Caller, resource: Resource, have: Spec) -> Spec:
+        """Disconnect."""
+        name = f"services/{resource.name}/connections/servicenetworking-googleapis-com"
+        body = {"consumerNetwork": self._network(api, resource)}
+        return api.call("servicenetworking", "services.connections.deleteConnection", {"name": name}, body)
+
+    def _patch(self, api: Caller, resource: Resource, ranges: Sequence[str]) -> Spec:
+        params = {
+            "name": f"services/{resource.name}/connections/-",
+            "force": True,
+            "updateMask": "reservedPeeringRanges",
+        }
+        body = {"network": self._network(api, resource), "reservedPeeringRanges": list(ranges)}
+        return api.call("servicenetworking", "services.connections.patch", params, body)
+
+    @staticmethod
+    def _network(api: Caller, resource: Resource) -> str:
+        """The network as Service Networking wants it: by project number."""
+        project = api.call("cloudresourcemanager", "projects.get", {"name": f"projects/{resource.params['project']}"})
+        return f"{project['name']}/global/networks/{resource.params['network']}"
+
+
+CONNECTION = ServiceConnection()

@@ -1,0 +1,170 @@
+"""What has to be done: a pure function of what is wanted and what is there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from graphlib import CycleError, TopologicalSorter
+from typing import Any
+
+from .compare import drifts
+from .errors import PlatformError
+from .model import MISSING, Drift, Output, Resource, Spec, lookup
+from .render import difference, drift_line
+
+WAYS_OUT = "Set the field back to what Google has, give the resource a new name, or remove it first (state: absent)."
+CREATE, UPDATE, DELETE, NOOP, WAIT = "create", "update", "delete", "noop", "wait"
+
+
+@dataclass(frozen=True)
+class Step:
+    """What has to be done to one resource. ``spec`` is the wanted spec with the outputs known so far filled in."""
+
+    resource: Resource
+    action: str
+    spec: Spec
+    have: Spec | None
+    drifts: tuple[Drift, ...] = ()
+
+    @property
+    def writes(self) -> bool:
+        """Whether it changes anything."""
+        return self.action in (CREATE, UPDATE, DELETE)
+
+    def summary(self) -> str:
+        """One line for people: "update firewall mlops-iap: priority: 1000 -> 900"."""
+        detail = "; ".join(drift_line(drift) for drift in self.drifts)
+        return f"{self.action} {self.resource.title}" + (f": {detail}" if detail else "")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The steps of a graph, each with the keys of the steps that must come before it."""
+
+    steps: Mapping[str, Step]
+    before: Mapping[str, frozenset[str]]
+    absent: bool = False
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def changed(self) -> bool:
+        """Whether applying it would change anything."""
+        return any(step.writes for step in self.steps.values())
+
+    def lines(self) -> list[str]:
+        """The steps that do something, in an order they could be applied in."""
+        return [self.steps[key].summary() for key in self.order() if self.steps[key].writes]
+
+    def order(self) -> list[str]:
+        """All keys, dependencies first."""
+        return list(TopologicalSorter(self.before).static_order())
+
+    def differences(self) -> list[dict[str, str]]:
+        """Ansible's diff, one entry for each resource that changes."""
+        found = []
+        for key in self.order():
+            step = self.steps[key]
+            if step.writes:
+                after = None if step.action == DELETE else step.spec
+                found.append(difference(step.resource, step.have, after))
+        return found
+
+
+def make_plan(wanted: Sequence[Resource], seen: Mapping[str, Spec | None], *, absent: bool = False) -> Plan:
+    """Plan all of *wanted* given what was *seen* (by key). Raises PlatformError for drift in immutable fields."""
+    steps = {resource.key: make_step(resource, seen, absent=absent) for resource in wanted}
+    refuse_immutable(list(steps.values()))
+    before = dependencies(wanted)
+    return Plan(steps, _reversed(before) if absent else before, absent)
+
+
+def make_step(resource: Resource, seen: Mapping[str, Spec | None], *, absent: bool = False) -> Step:
+    """Plan one resource."""
+    have = seen.get(resource.key)
+    spec = resolve(resource.spec, seen)
+    if absent:
+        gone = have is None or resource.kind.keep
+        return Step(resource, NOOP if gone else DELETE, spec, have)
+    if have is None:
+        return Step(resource, CREATE, spec, None)
+    if in_state(have, resource.kind.pending):
+        return Step(resource, WAIT, spec, have)
+    found = tuple(drifts(resource, spec, have))
+    return Step(resource, UPDATE if found else NOOP, spec, have, found)
+
+
+def refuse_immutable(steps: Sequence[Step]) -> None:
+    """Raise one PlatformError that names every immutable field whose value differs, and the ways out."""
+    lines, ways = [], []
+    for step in steps:
+        if step.action != UPDATE:
+            continue
+        for drift in step.drifts:
+            if drift.field.update is None:
+                lines.append(f"{step.resource.title}: {drift_line(drift)}")
+                ways.append(drift.field.way_out)
+    if lines:
+        advice = " ".join(dict.fromkeys(way for way in ways if way))
+        raise PlatformError(
+            "Google cannot change these fields of a resource that exists: " + "; ".join(lines),
+            action="update",
+            resource=", ".join(dict.fromkeys(s.resource.title for s in steps if _stuck(s))),
+            reason="immutable",
+            hint=advice or WAYS_OUT,
+        )
+
+
+def resolve(value: Any, seen: Mapping[str, Spec | None]) -> Any:
+    """*value* with every Output replaced by what was seen, where it is known."""
+    if isinstance(value, Output):
+        found = lookup(seen.get(value.resource) or {}, value.path)
+        return value if found is MISSING else value.template.format(found)
+    if isinstance(value, dict):
+        return {key: resolve(item, seen) for key, item in value.items()}
+    if isinstance(value, list):
+        return [resolve(item, seen) for item in value]
+    return value
+
+
+def dependencies(wanted: Sequence[Resource]) -> dict[str, frozenset[str]]:
+    """For each resource the keys of those it needs: named in ``after``, referred to in its spec, or its Outputs.
+
+    References to resources outside the graph are Google's to check. Raises PlatformError for a circle.
+    """
+    links = {resource.link: resource.key for resource in wanted if resource.link}
+    known = {resource.key for resource in wanted}
+    graph = {}
+    for resource in wanted:
+        found = set(resource.after) | set(_references(resource.spec, links))
+        graph[resource.key] = frozenset((found & known) - {resource.key})
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        raise PlatformError(f"resources need one another in a circle: {' -> '.join(error.args[1])}") from error
+    return graph
+
+
+def in_state(have: Spec, states: Mapping[str, frozenset[str]]) -> bool:
+    """Whether a field of *have* has one of the listed states."""
+    return any(lookup(have, path, "") in values for path, values in states.items())
+
+
+def _references(value: Any, links: Mapping[str, str]) -> list[str]:
+    if isinstance(value, Output):
+        return [value.resource]
+    if isinstance(value, str):
+        hit = links.get(value) or links.get(value.split("googleapis.com/", 1)[-1])
+        return [hit] if hit else []
+    if isinstance(value, dict):
+        return [hit for item in value.values() for hit in _references(item, links)]
+    if isinstance(value, list):
+        return [hit for item in value for hit in _references(item, links)]
+    return []
+
+
+def _reversed(graph: Mapping[str, frozenset[str]]) -> dict[str, frozenset[str]]:
+    return {key: frozenset(other for other, needs in graph.items() if key in needs) for key in graph}
+
+
+def _stuck(step: Step) -> bool:
+    return step.action == UPDATE and any(drift.field.update is None for drift in step.drifts)
