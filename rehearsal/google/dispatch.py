@@ -1,0 +1,225 @@
+"""From an HTTP request to an answer of one of the emulated services."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+from urllib.parse import unquote
+
+from . import catalog
+from .catalog import Service
+from .core import AUTHORIZERS, FALLBACKS, HANDLERS, LOG, Call, Cloud, Request, Response, lineage
+from .discovery import Match
+from .errors import ApiError, Family, not_emulated
+from .permissions import needed
+from .schema import check_path, prune, read_body, read_query
+
+_UPLOAD_PREFIXES = ("/upload", "/resumable/upload")
+# Google's own projects, whose images anybody may read.
+_PUBLIC_PROJECTS = ("debian-cloud", "ubuntu-os-cloud", "cos-cloud")
+
+
+def candidates(host: str) -> tuple[Service, ...]:
+    """The services that may answer at a host; a loopback address or www.googleapis.com may be any."""
+    name = host.partition(":")[0]
+    api = name.removesuffix(".googleapis.com")
+    if api != name and api in catalog.BY_API:
+        return (catalog.BY_API[api],)
+    return catalog.SERVICES
+
+
+def find(cloud: Cloud, request: Request) -> tuple[Service, Match] | None:
+    """The service and method that a request calls; one that has a behaviour comes before one that has none."""
+    path = request.path
+    for prefix in _UPLOAD_PREFIXES:
+        path = path.removeprefix(prefix)
+    fallback = None
+    for service in candidates(request.host):
+        for name in service.documents:
+            if hit := cloud.library.document(name).match(request.http, path):
+                if hit.method.id in HANDLERS or service.api in FALLBACKS:
+                    return service, hit
+                fallback = fallback or (service, hit)
+    return fallback
+
+
+def answer(cloud: Cloud, request: Request) -> Response:
+    """Acts a request out, whole, in one transaction, and writes it to the call log."""
+    start = time.perf_counter()
+    found = find(cloud, request)
+    family = found[0].family if found else Family.BOTH
+    who: list[str] = []
+    try:
+        if found is None:
+            raise ApiError(404, "Method not found.", always_status=True)
+        with cloud.store.transaction() as tx:
+            call = _prepare(cloud, tx, request, found, who)
+            response = _act(call)
+    except ApiError as error:
+        cloud.jobs.forget()
+        response = Response(error.body(family), error.code, dict(getattr(error, "headers", {})))
+    except Exception:
+        cloud.jobs.forget()
+        LOG.exception("%s %s%s", request.http, request.host, request.path)
+        broken = ApiError(500, "Internal error encountered. The emulator's log has the reason.", always_status=True)
+        response = Response(broken.body(family), 500)
+    cloud.jobs.spawn()
+    method = found[1].method.id if found else "unknown"
+    milliseconds = round(1000 * (time.perf_counter() - start), 3)
+    cloud.calls.add(cloud.clock.now(), method, unquote(request.path), response.status, milliseconds, "".join(who))
+    return response
+
+
+def _prepare(cloud: Cloud, tx: Any, request: Request, found: tuple[Service, Match], who: list[str]) -> Call:
+    service, match = found
+    token = request.parameter("access_token")
+    header = request.headers.get("authorization") or (f"Bearer {token}" if token else None)
+    principal = cloud.identities.require(header)
+    who.append(principal.email)
+    method = match.method
+    query = read_query(match.document, method, [item for item in request.query if item[0] != "access_token"])
+    call = Call(cloud, tx, service, match.document, method, match.path, query, {}, request, principal, "")
+    call.project = _project(call)
+    if service.needs_enabling:
+        _require_enabled(call)
+    if service.api == "compute":
+        check_path(method, match.path)
+    if method.request and not any(request.path.startswith(prefix) for prefix in _UPLOAD_PREFIXES):
+        call.body = read_body(match.document, method, request.json())
+    return call
+
+
+def _act(call: Call) -> Response:
+    handler = HANDLERS.get(call.method.id) or FALLBACKS.get(call.service.api)
+    if handler is None:
+        raise not_emulated(f"Method {call.method.id}")
+    authorize(call)
+    result = handler(call)
+    if isinstance(result, Response):
+        return result
+    response = Response(prune(call.document, call.method.response, result))
+    if call.service.api == "compute" and call.document.version != "v1":
+        response.body = _in_version(response.content(), call.document.version)
+    return response
+
+
+def _in_version(content: bytes, version: str) -> bytes:
+    """Compute writes links in the version that was called; the state holds those of v1."""
+    base = b"https://www.googleapis.com/compute/"
+    return content.replace(base + b"v1/", base + version.encode() + b"/")
+
+
+def authorize(call: Call) -> None:
+    """Checks the method's permission, on the project unless the service has its own way.
+
+    Raises:
+        ApiError: 403 with the service's text.
+    """
+    permission = needed(call.method.id, call.service.permission_prefix)
+    if own := AUTHORIZERS.get(call.service.api):
+        own(call, permission)
+    elif permission and not call.access.allowed(call.principal, permission, lineage(call.project)):
+        raise permission_denied(permission, f"projects/{call.project}")
+
+
+def permission_denied(permission: str, resource: str) -> ApiError:
+    """403 of the services with google.rpc errors."""
+    detail = {
+        "@type": "type.googleapis.com/google.rpc.ErrorInfo",
+        "reason": "IAM_PERMISSION_DENIED",
+        "domain": "iam.googleapis.com",
+        "metadata": {"permission": permission, "resource": resource},
+    }
+    message = f"Permission '{permission}' denied on resource '{resource}' (or it may not exist)."
+    return ApiError(403, message, "forbidden", details=[detail])
+
+
+def _project(call: Call) -> str:
+    """The id of the project a call is about: that of its path, else the caller's.
+
+    Raises:
+        ApiError: the project does not exist.
+    """
+    named = _project_name(call)
+    if named in (None, "-", *_PUBLIC_PROJECTS):
+        return _home(call)
+    project = call.cloud.projects.id(call.tx, str(named))
+    if project is None and call.service.api == "compute":
+        raise ApiError(404, f"The resource 'projects/{named}' was not found", "notFound")
+    if project is None and call.service.api not in ("cloudresourcemanager", "cloudbilling"):
+        raise ApiError(
+            403, f"Permission denied on resource project {named}.", "forbidden", details=_invalid(str(named))
+        )
+    return project or str(named)
+
+
+def _project_name(call: Call) -> str | None:
+    for name in ("project", "projectId"):
+        if name in call.path:
+            return call.path[name]
+    for value in call.path.values():
+        parts = value.split("/")
+        if parts[0] == "projects" and len(parts) > 1:
+            return parts[1]
+    project = call.query.get("project")
+    return str(project) if project else None
+
+
+def _invalid(project: str) -> list[dict[str, Any]]:
+    return [
+        {
+            "@type": "type.googleapis.com/google.rpc.ErrorInfo",
+            "reason": "CONSUMER_INVALID",
+            "domain": "googleapis.com",
+            "metadata": {"consumer": f"projects/{project}"},
+        }
+    ]
+
+
+def _home(call: Call) -> str:
+    """The project that pays for the call: the header's, that of the service account, the company's."""
+    header = call.request.headers.get("x-goog-user-project")
+    own = call.principal.email.partition("@")[2].removesuffix(".iam.gserviceaccount.com")
+    for name in (header, own):
+        if name and (project := call.cloud.projects.id(call.tx, name)):
+            return project
+    return call.cloud.config.project
+
+
+def _require_enabled(call: Call) -> None:
+    """403 SERVICE_DISABLED in Google's words unless the API is on in the project."""
+    name = call.service.name
+    project = call.project if call.tx.get("projects", call.project) else _home(call)
+    if call.tx.get("serviceusage.services", f"projects/{project}/services/{name}"):
+        return
+    number, title = call.cloud.projects.number(call.tx, project), catalog.title(name)
+    url = f"https://console.developers.google.com/apis/api/{name}/overview?project={number}"
+    message = (
+        f"{title} has not been used in project {number} before or it is disabled. Enable it by visiting {url} then "
+        "retry. If you enabled this API recently, wait a few minutes for the action to propagate to our "
+        "systems and retry."
+    )
+    metadata = {
+        "service": name,
+        "serviceTitle": title,
+        "consumer": f"projects/{number}",
+        "containerInfo": number,
+        "activationUrl": url,
+    }
+    details: list[dict[str, Any]] = [
+        {
+            "@type": "type.googleapis.com/google.rpc.ErrorInfo",
+            "reason": "SERVICE_DISABLED",
+            "domain": "googleapis.com",
+            "metadata": metadata,
+        },
+        {"@type": "type.googleapis.com/google.rpc.LocalizedMessage", "locale": "en-US", "message": message},
+        {
+            "@type": "type.googleapis.com/google.rpc.Help",
+            "links": [{"description": "Google developers console API activation", "url": url}],
+        },
+    ]
+    extra = {"extendedHelp": "https://console.developers.google.com"}
+    raise ApiError(
+        403, message, "accessNotConfigured", domain="usageLimits", details=details, always_status=True, extra=extra
+    )

@@ -1,0 +1,164 @@
+"""Which permission a method needs, and whether a principal has it."""
+
+from __future__ import annotations
+
+import fnmatch
+import json
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from .auth import Principal
+from .store import Transaction
+
+_VERBS = {
+    "insert": "create",
+    "patch": "update",
+    "aggregatedList": "list",
+    "batchGet": "get",
+    "wait": "get",
+    "batchEnable": "enable",
+    "search": "get",
+}
+
+# Where Google's permission does not follow from the method's name.
+_EXCEPTIONS: dict[str, str | None] = {
+    "compute.securityPolicies.addRule": "compute.securityPolicies.update",
+    "compute.securityPolicies.patchRule": "compute.securityPolicies.update",
+    "compute.securityPolicies.removeRule": "compute.securityPolicies.update",
+    "compute.securityPolicies.getRule": "compute.securityPolicies.get",
+    "compute.networkEndpointGroups.listNetworkEndpoints": "compute.networkEndpointGroups.get",
+    "compute.backendServices.getHealth": "compute.backendServices.get",
+    "compute.regionBackendServices.getHealth": "compute.regionBackendServices.get",
+    "compute.backendServices.addSignedUrlKey": "compute.backendServices.addSignedUrlKey",
+    "compute.instanceGroups.listInstances": "compute.instanceGroups.get",
+    "compute.instanceGroups.addInstances": "compute.instanceGroups.update",
+    "compute.instanceGroups.removeInstances": "compute.instanceGroups.update",
+    "compute.instanceGroups.setNamedPorts": "compute.instanceGroups.update",
+    "compute.projects.enableXpnHost": "compute.organizations.enableXpnHost",
+    "compute.projects.disableXpnHost": "compute.organizations.disableXpnHost",
+    "compute.targetHttpsProxies.setCertificateMap": "compute.targetHttpsProxies.update",
+    "compute.routers.getNatMappingInfo": "compute.routers.get",
+    "compute.routers.getRouterStatus": "compute.routers.get",
+    "compute.addresses.testIamPermissions": None,
+    "container.projects.locations.getServerConfig": "container.clusters.list",
+    "container.projects.zones.getServerconfig": "container.clusters.list",
+    "iam.projects.serviceAccounts.keys.create": "iam.serviceAccountKeys.create",
+    "iam.projects.serviceAccounts.keys.upload": "iam.serviceAccountKeys.create",
+    "iam.projects.serviceAccounts.keys.delete": "iam.serviceAccountKeys.delete",
+    "iam.projects.serviceAccounts.keys.get": "iam.serviceAccountKeys.get",
+    "iam.projects.serviceAccounts.keys.list": "iam.serviceAccountKeys.list",
+    "iam.projects.serviceAccounts.signJwt": "iam.serviceAccounts.signJwt",
+    "iam.projects.locations.workloadIdentityPools.operations.get": "iam.workloadIdentityPools.get",
+    "iamcredentials.projects.serviceAccounts.generateAccessToken": "iam.serviceAccounts.getAccessToken",
+    "iamcredentials.projects.serviceAccounts.generateIdToken": "iam.serviceAccounts.getOpenIdToken",
+    "iam.roles.get": None,
+    "iam.roles.list": None,
+    "iam.permissions.queryTestablePermissions": None,
+    "cloudbilling.projects.getBillingInfo": "resourcemanager.projects.get",
+    "cloudbilling.projects.updateBillingInfo": "resourcemanager.projects.createBillingAssignment",
+    "secretmanager.projects.secrets.addVersion": "secretmanager.versions.add",
+    "servicenetworking.services.connections.create": "servicenetworking.services.addPeering",
+    "servicenetworking.services.connections.patch": "servicenetworking.services.addPeering",
+    "servicenetworking.services.connections.deleteConnection": "servicenetworking.services.deleteConnection",
+    "servicenetworking.services.connections.list": "servicenetworking.services.get",
+    "serviceusage.services.generateServiceIdentity": "serviceusage.services.enable",
+    "storage.objects.compose": "storage.objects.create",
+    "storage.objects.rewrite": "storage.objects.create",
+    "storage.objects.copy": "storage.objects.create",
+    "storage.projects.serviceAccount.get": "resourcemanager.projects.get",
+    "storage.bucketAccessControls.list": "storage.buckets.getIamPolicy",
+    "sql.operations.get": "cloudsql.instances.get",
+    "sql.operations.list": "cloudsql.instances.list",
+    "sql.flags.list": None,
+    "sql.tiers.list": None,
+}
+_COLLECTIONS = {
+    "certificatemanager.certificates": "certificatemanager.certs",
+    "certificatemanager.certificateMaps": "certificatemanager.certmaps",
+    "certificatemanager.certificateMapEntries": "certificatemanager.certmapentries",
+    "certificatemanager.dnsAuthorizations": "certificatemanager.dnsauthorizations",
+    "container.nodePools": "container.clusters",
+    "iam.providers": "iam.workloadIdentityPoolProviders",
+    "iap.destGroups": "iap.tunnelDestGroups",
+}
+# Operations of these services are read without a permission of their own.
+_FREE = {"serviceusage", "servicenetworking", "cloudresourcemanager", "oslogin", "oauth2", "iap"}
+
+
+def needed(method: str, prefix: str) -> str | None:
+    """The permission that `method` (its id) of a service with this permission prefix needs; None: none, or the
+    behaviour checks for itself."""
+    if method in _EXCEPTIONS:
+        return _EXCEPTIONS[method]
+    service, *middle, verb = method.split(".")
+    if verb == "testIamPermissions" or (service in _FREE and (not middle or middle[-1] == "operations")):
+        return None
+    collection = middle[-1] if middle else service
+    if service == "container" and collection == "nodePools" and verb not in ("get", "list"):
+        verb = "update"
+    base = f"{prefix}.{collection}"
+    if (service == "container" and middle == ["projects", "locations", "clusters"]) or base == "container.clusters":
+        verb = verb if verb in ("get", "list", "create", "delete", "update", "patch") else "update"
+    return f"{_COLLECTIONS.get(base, base)}.{_VERBS.get(verb, verb)}"
+
+
+@cache
+def roles() -> dict[str, dict[str, Any]]:
+    """The predefined roles that are known here, by name (data/roles.json; contents as Google documents them)."""
+    loaded: dict[str, dict[str, Any]] = json.loads((Path(__file__).parent / "data" / "roles.json").read_text())
+    return loaded
+
+
+@cache
+def grants(role: str, permission: str) -> bool:
+    """Whether the predefined role contains the permission."""
+    definition = roles().get(role)
+    if definition is None:
+        return False
+    return any(fnmatch.fnmatchcase(permission, item) for item in definition["permissions"]) and not any(
+        fnmatch.fnmatchcase(permission, item) for item in definition.get("without", [])
+    )
+
+
+def granted_roles(policy: dict[str, Any], members: Iterable[str]) -> set[str]:
+    """The roles that a policy gives to any of the members."""
+    wanted = set(members)
+    return {item["role"] for item in policy.get("bindings", []) if wanted & set(item.get("members", []))}
+
+
+class Access:
+    """Answers whether somebody may do something, from the policies in the state.
+
+    Conditions of bindings are not evaluated: a conditional binding counts as if its condition held.
+    """
+
+    def __init__(self, tx: Transaction) -> None:
+        self._tx = tx
+
+    def allowed(self, principal: Principal, permission: str, resources: Iterable[str]) -> bool:
+        """Whether any policy on `resources` (a resource and its ancestors) grants the permission."""
+        members = _with_convenience(principal)
+        for resource in resources:
+            record = self._tx.get("iam.policies", resource)
+            if record and any(self._grants(role, permission) for role in granted_roles(record.body, members)):
+                return True
+        return False
+
+    def _grants(self, role: str, permission: str) -> bool:
+        if not role.startswith("projects/") and not role.startswith("organizations/"):
+            return grants(role, permission)
+        custom = self._tx.get("iam.roles", role)
+        return custom is not None and permission in custom.body.get("includedPermissions", [])
+
+
+def _with_convenience(principal: Principal) -> frozenset[str]:
+    """Both ways of writing a pod's identity in policies."""
+    members = set(principal.members)
+    marker = ".svc.id.goog/subject/ns/"
+    if principal.email.startswith("principal://") and marker in principal.email:
+        head, _, tail = principal.email.partition(marker)
+        namespace, _, account = tail.partition("/sa/")
+        members.add(f"serviceAccount:{head.rpartition('/')[2]}.svc.id.goog[{namespace}/{account}]")
+    return frozenset(members)

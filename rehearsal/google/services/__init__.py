@@ -1,0 +1,13 @@
+"""The behaviour of the emulated services."""
+
+from __future__ import annotations
+
+import importlib
+
+_MODULES = ("compute", "oslogin", "resourcemanager", "serviceusage")
+
+
+def load() -> None:
+    """Imports all services, which registers their behaviour."""
+    for name in _MODULES:
+        importlib.import_module(f"{__name__}.{name}")

@@ -1,0 +1,30 @@
+"""Compute Engine."""
+
+from __future__ import annotations
+
+from ...core import AUTHORIZERS, HANDLERS, Call, lineage
+from ...errors import ApiError
+from . import generic, network, operations, places, project  # noqa: F401 - importing registers behaviour
+from .links import locate
+
+for _scope in ("global", "region", "zone"):
+    for _verb in ("get", "list", "wait", "delete"):
+        HANDLERS[f"compute.{_scope}Operations.{_verb}"] = operations.read
+
+
+def _authorize(call: Call, permission: str | None) -> None:
+    """Compute names the permission and the resource in its own words."""
+    place = locate(call)
+    target = place.key or (f"projects/{call.project}")
+    resource = f"//compute.googleapis.com/{target}"
+    if permission and not call.access.allowed(call.principal, permission, lineage(call.project, resource)):
+        detail = {
+            "@type": "type.googleapis.com/google.rpc.ErrorInfo",
+            "reason": "IAM_PERMISSION_DENIED",
+            "domain": "compute.googleapis.com",
+            "metadata": {"permission": permission, "resource": target},
+        }
+        raise ApiError(403, f"Required '{permission}' permission for '{target}'", "forbidden", details=[detail])
+
+
+AUTHORIZERS["compute"] = _authorize

@@ -1,0 +1,549 @@
+"""Networks, subnetworks, routers with their NATs, firewalls and addresses."""
+
+from __future__ import annotations
+
+import copy
+import ipaddress
+from typing import Any
+
+from ...core import Call, handles
+from ...errors import ApiError
+from ...store import Record
+from . import operations, places
+from .generic import apply, check_ready, create, fetch, save, with_defaults
+from .kinds import KINDS, Kind, declare
+from .links import Place, key_of, locate, url
+
+_CONTROLLED = ("autoCreateSubnetworks", "IPv4Range", "networkProfile")
+
+
+def _invalid(field: str, value: Any, why: str) -> ApiError:
+    return ApiError(400, f"Invalid value for field 'resource.{field}': '{value}'. {why}", "invalid")
+
+
+def _cidr(field: str, value: Any) -> ipaddress.IPv4Network:
+    try:
+        return ipaddress.IPv4Network(str(value))
+    except ValueError as error:
+        raise _invalid(field, value, "Must be a valid IPv4 CIDR address range, without host bits.") from error
+
+
+def _insert_network(call: Call, place: Place, body: dict[str, Any]) -> None:
+    del call, place
+    body["selfLinkWithId"] = f"{body['selfLink'].rpartition('/')[0]}/{body['id']}"
+    body.setdefault("autoCreateSubnetworks", True)
+    if body.get("enableUlaInternalIpv6") is False:
+        del body["enableUlaInternalIpv6"]
+
+
+def _show_network(call: Call, record: Record) -> dict[str, Any]:
+    """With the links of its subnetworks, which is how Google lists them."""
+    users = [
+        source for source, field in call.tx.users_of(record.key) if field == "network" and "/subnetworks/" in source
+    ]
+    if record.body["autoCreateSubnetworks"]:
+        regions = [
+            f"projects/{call.project}/regions/{name}/subnetworks/{record.body['name']}" for name in places.REGIONS
+        ]
+        users = [*users, *(key for key in regions if key not in users)]
+    return {**record.body, **({"subnetworks": [url(user) for user in sorted(users)]} if users else {})}
+
+
+def _change_network(call: Call, record: Record, before: dict[str, Any]) -> None:
+    del call
+    if record.body.get("enableUlaInternalIpv6") and not before.get("enableUlaInternalIpv6"):
+        record.body.setdefault("internalIpv6Range", "fd20:45a:2f00:0:0:0:0:0/48")
+    if record.body.get("enableUlaInternalIpv6") is False:
+        del record.body["enableUlaInternalIpv6"]
+
+
+def _network_operation(call: Call) -> str:
+    return "updateNetwork" if "enableUlaInternalIpv6" in call.body else "compute.networks.patch"
+
+
+NETWORK = declare(
+    Kind(
+        "networks",
+        "network",
+        "network",
+        defaults={
+            "routingConfig": {"routingMode": "REGIONAL", "bgpBestPathSelectionMode": "LEGACY"},
+            "networkFirewallPolicyEnforcementOrder": "AFTER_CLASSIC_FIREWALL",
+        },
+        output=("subnetworks", "peerings", "gatewayIPv4", "firewallPolicy"),
+        immutable=_CONTROLLED,
+        late_in_use=True,
+        on_insert=_insert_network,
+        on_change=_change_network,
+        show=_show_network,
+    )
+)
+
+
+@handles("compute.networks.patch")
+def patch_network(call: Call) -> dict[str, Any]:
+    """PATCH of a network: its operation's type depends on what is changed."""
+    from .generic import merge
+
+    place = locate(call)
+    record = fetch(call, str(place.key))
+    before = copy.deepcopy(record.body)
+    for field in _CONTROLLED:
+        if field in call.body and call.body[field] != before.get(field):
+            raise _invalid(field, call.body[field], "The field is immutable.")
+    given = {
+        key: value
+        for key, value in call.body.items()
+        if key not in ("name", "id", "selfLink", "kind", "subnetworks", "peerings")
+    }
+    record.body = merge(record.body, given)
+    return apply(call, NETWORK, record, before, _network_operation(call))
+
+
+@handles("compute.networks.switchToCustomMode")
+def switch_to_custom(call: Call) -> dict[str, Any]:
+    """An auto-mode network becomes a custom-mode one; there is no way back."""
+    record = fetch(call, str(locate(call).key))
+    before = copy.deepcopy(record.body)
+    record.body["autoCreateSubnetworks"] = False
+    return apply(call, NETWORK, record, before, "switchToCustomMode")
+
+
+@handles("compute.networks.addPeering")
+def add_peering(call: Call) -> dict[str, Any]:
+    """One side of a peering; it becomes active when the other side exists."""
+    record = fetch(call, str(locate(call).key))
+    given = call.body.get("networkPeering") or {"name": call.body.get("name"), "network": call.body.get("peerNetwork")}
+    peering = {
+        "autoCreateRoutes": True,
+        "exchangeSubnetRoutes": True,
+        "exportCustomRoutes": False,
+        "exportSubnetRoutesWithPublicIp": True,
+        "importCustomRoutes": False,
+        "importSubnetRoutesWithPublicIp": False,
+        "stackType": "IPV4_ONLY",
+        "state": "INACTIVE",
+        "stateDetails": f"[{call.clock.pacific()}]: Waiting for peer network to connect.",
+        "updateStrategy": "INDEPENDENT",
+        **given,
+    }
+    from .links import resolve
+
+    peering["network"] = url(resolve(call, "networkPeering.network", str(peering["network"])))
+    record.body["peerings"] = [*record.body.get("peerings", []), peering]
+    save(call, NETWORK, record)
+    return operations.begin(call, record, "addPeering", scope=locate(call).scope)
+
+
+@handles("compute.networks.removePeering")
+def remove_peering(call: Call) -> dict[str, Any]:
+    """Takes a peering away."""
+    record = fetch(call, str(locate(call).key))
+    kept = [item for item in record.body.get("peerings", []) if item["name"] != call.body.get("name")]
+    record.body["peerings"] = kept
+    if not kept:
+        del record.body["peerings"]
+    save(call, NETWORK, record)
+    return operations.begin(call, record, "removePeering", scope=locate(call).scope)
+
+
+def ranges_of(body: dict[str, Any]) -> list[str]:
+    """The primary and secondary ranges of a subnetwork."""
+    found = [body["ipCidrRange"]] if "ipCidrRange" in body else []
+    return found + [item["ipCidrRange"] for item in body.get("secondaryIpRanges", []) if "ipCidrRange" in item]
+
+
+def _check_overlaps(call: Call, key: str, body: dict[str, Any]) -> None:
+    """No two ranges of a network may overlap, within a subnetwork or across."""
+    own = [_cidr("ipCidrRange", item) for item in ranges_of(body)]
+    for index, one in enumerate(own):
+        if any(one.overlaps(other) for other in own[:index]):
+            raise _invalid("secondaryIpRanges", str(one), "IP range overlaps another range of this subnetwork.")
+    for source, field in call.tx.users_of(key_of(body["network"])):
+        if field != "network" or "/subnetworks/" not in source or source == key:
+            continue
+        other = call.tx.get("compute.subnetworks", source)
+        theirs = [ipaddress.IPv4Network(item) for item in ranges_of(other.body)] if other else []
+        for one in own:
+            if any(one.overlaps(item) for item in theirs):
+                region, name = source.split("/")[3], source.rpartition("/")[2]
+                text = f"Invalid IPCidrRange: {one} conflicts with existing subnetwork '{name}' in region '{region}'."
+                raise ApiError(400, text, "invalid")
+
+
+def _insert_subnetwork(call: Call, place: Place, body: dict[str, Any]) -> None:
+    if "ipCidrRange" not in body and "reservedInternalRange" not in body:
+        raise ApiError(400, "Required field 'resource.ipCidrRange' not specified", "required")
+    if internal := body.get("reservedInternalRange"):
+        path = str(internal).partition("/v1/")[2] or str(internal).removeprefix("//networkconnectivity.googleapis.com/")
+        body["reservedInternalRange"] = f"https://networkconnectivity.googleapis.com/v1/{path}"
+        body.setdefault("ipCidrRange", "10.231.0.0/20")
+    if "network" not in body:
+        raise ApiError(400, "Required field 'resource.network' not specified", "required")
+    _check_overlaps(call, str(place.key), body)
+    network = call.tx.get("compute.networks", key_of(body["network"]))
+    if network and network.body["autoCreateSubnetworks"] and not call.body.get("purpose", "PRIVATE").endswith("PROXY"):
+        raise _invalid("network", body["network"], "Cannot create a subnetwork in an auto subnet mode network.")
+    body["gatewayAddress"] = str(next(_cidr("ipCidrRange", body["ipCidrRange"]).hosts()))
+    _settle_subnetwork(body)
+
+
+def _settle_subnetwork(body: dict[str, Any]) -> None:
+    """What follows from the rest (recordings/FACTS.md, subnetworks)."""
+    if body["purpose"] in ("REGIONAL_MANAGED_PROXY", "GLOBAL_MANAGED_PROXY"):
+        body["state"] = "READY"
+        for name in ("enableFlowLogs", "stackType", "logConfig"):
+            body.pop(name, None)
+        return
+    if "logConfig" in body:
+        body["enableFlowLogs"] = bool(body["logConfig"].get("enable"))
+    if body.get("enableFlowLogs"):
+        given = body.get("logConfig", {})
+        defaults = {"aggregationInterval": "INTERVAL_5_SEC", "flowSampling": 0.5, "metadata": "EXCLUDE_ALL_METADATA"}
+        body["logConfig"] = {**defaults, **given, "enable": True}
+    for item in body.get("secondaryIpRanges", []):
+        _cidr("secondaryIpRanges", item.get("ipCidrRange"))
+
+
+def _change_subnetwork(call: Call, record: Record, before: dict[str, Any]) -> None:
+    for field in ("ipCidrRange", "network", "privateIpGoogleAccess"):
+        if (
+            record.body.get(field) != before.get(field)
+            and call.method.verb == "patch"
+            and field != "privateIpGoogleAccess"
+        ):
+            raise _invalid(field, record.body.get(field), "The field is immutable.")
+    old = {item["rangeName"]: item["ipCidrRange"] for item in before.get("secondaryIpRanges", [])}
+    new = {item["rangeName"]: item["ipCidrRange"] for item in record.body.get("secondaryIpRanges", [])}
+    if not record.body.get("secondaryIpRanges"):
+        record.body.pop("secondaryIpRanges", None)
+    gone = set(old) - set(new)
+    if gone and set(new) - set(old):
+        raise _invalid(
+            "secondaryIpRanges", sorted(gone)[0], "Adding and removing secondary ranges in one request is not allowed."
+        )
+    _refuse_used_ranges(call, record, gone)
+    _check_overlaps(call, record.key, record.body)
+    if "enableFlowLogs" in call.body and "logConfig" not in call.body:
+        record.body.setdefault("logConfig", {})["enable"] = call.body["enableFlowLogs"]
+    _settle_subnetwork(record.body)
+
+
+def _refuse_used_ranges(call: Call, record: Record, gone: set[str]) -> None:
+    """A secondary range in use by an alias of an instance or by a cluster cannot go; the operation says so."""
+    for source, field in call.tx.users_of(record.key):
+        user = call.tx.find(source)
+        if not gone or user is None or user.kind not in ("compute.instances", "container.clusters"):
+            continue
+        used = user.hidden.get("ranges") or [
+            alias.get("subnetworkRangeName")
+            for interface in user.body.get("networkInterfaces", [])
+            for alias in interface.get("aliasIpRanges", [])
+        ]
+        if gone & set(used) or field == "ranges":
+            text = f"The subnetwork resource '{record.key}' is already being used by '{source}'"
+            raise ApiError(400, text, "resourceInUseByAnotherResource")
+
+
+SUBNETWORK = declare(
+    Kind(
+        "subnetworks",
+        "subnetwork",
+        "subnetwork",
+        references=("network",),
+        defaults={
+            "purpose": "PRIVATE",
+            "stackType": "IPV4_ONLY",
+            "privateIpGoogleAccess": False,
+            "privateIpv6GoogleAccess": "DISABLE_GOOGLE_ACCESS",
+            "enableFlowLogs": False,
+            "allowSubnetCidrRoutesOverlap": False,
+        },
+        output=("gatewayAddress", "state", "internalIpv6Prefix"),
+        fingerprint=True,
+        demands_fingerprint=True,
+        late_in_use=True,
+        operations={"patch": "compute.subnetworks.patch"},
+        on_insert=_insert_subnetwork,
+        on_change=_change_subnetwork,
+    )
+)
+
+
+@handles("compute.subnetworks.setPrivateIpGoogleAccess")
+def set_private_access(call: Call) -> dict[str, Any]:
+    """POST setPrivateIpGoogleAccess."""
+    record = fetch(call, str(locate(call).key))
+    check_ready(call, record.key)
+    record.body["privateIpGoogleAccess"] = bool(call.body.get("privateIpGoogleAccess"))
+    save(call, SUBNETWORK, record)
+    return operations.begin(call, record, "setPrivateIpGoogleAccess", scope=locate(call).scope)
+
+
+@handles("compute.subnetworks.expandIpCidrRange")
+def expand(call: Call) -> dict[str, Any]:
+    """The primary range grows; it never shrinks."""
+    record = fetch(call, str(locate(call).key))
+    check_ready(call, record.key)
+    before = copy.deepcopy(record.body)
+    wanted = _cidr("ipCidrRange", call.body.get("ipCidrRange"))
+    if not _cidr("ipCidrRange", before["ipCidrRange"]).subnet_of(wanted) or str(wanted) == before["ipCidrRange"]:
+        why = f"New range must contain and be larger than the current range {before['ipCidrRange']}."
+        raise _invalid("ipCidrRange", wanted, why)
+    record.body["ipCidrRange"] = str(wanted)
+    _check_overlaps(call, record.key, record.body)
+    save(call, SUBNETWORK, record)
+    return operations.begin(call, record, "compute.subnetworks.expandIpCidrRange", scope=locate(call).scope)
+
+
+_NAT_DEFAULTS = {
+    "PUBLIC": {"type": "PUBLIC", "endpointTypes": ["ENDPOINT_TYPE_VM"], "effectiveTcpTimeWaitTimeoutSec": 120},
+    "PRIVATE": {"type": "PRIVATE", "endpointTypes": ["ENDPOINT_TYPE_VM"], "enableDynamicPortAllocation": True},
+}
+_PEER_DEFAULTS = {
+    "bfd": {
+        "minReceiveInterval": 1000,
+        "minTransmitInterval": 1000,
+        "multiplier": 5,
+        "sessionInitializationMode": "DISABLED",
+    },
+    "enableIpv4": True,
+    "enable": "TRUE",
+    "advertiseMode": "DEFAULT",
+    "managementType": "MANAGED_BY_USER",
+}
+
+
+def _settle_router(call: Call, body: dict[str, Any]) -> None:
+    for index, nat in enumerate(body.get("nats", [])):
+        _check_nat(nat)
+        full = with_defaults(_NAT_DEFAULTS[nat.get("type", "PUBLIC")], nat)
+        if "tcpTimeWaitTimeoutSec" in nat and nat.get("type", "PUBLIC") == "PUBLIC":
+            full["effectiveTcpTimeWaitTimeoutSec"] = nat["tcpTimeWaitTimeoutSec"]
+        body["nats"][index] = {key: value for key, value in full.items() if value not in (None, [])}
+        _resolve_nat(call, body["nats"][index])
+    for index, peer in enumerate(body.get("bgpPeers", [])):
+        body["bgpPeers"][index] = _nonempty(with_defaults(_PEER_DEFAULTS, peer))
+    body["interfaces"] = [
+        {"ipVersion": "IPV4", "managementType": "MANAGED_BY_USER", **item} for item in body.get("interfaces", [])
+    ]
+    if "bgp" in body:
+        body["bgp"] = _nonempty(body["bgp"])
+    for name in ("nats", "bgpPeers", "interfaces"):
+        if not body.get(name):
+            body.pop(name, None)
+
+
+def _nonempty(value: dict[str, Any]) -> dict[str, Any]:
+    return {key: item for key, item in value.items() if item not in ([], None)}
+
+
+def _check_nat(nat: dict[str, Any]) -> None:
+    if nat.get("enableDynamicPortAllocation") and nat.get("enableEndpointIndependentMapping"):
+        text = "Endpoint-Independent Mapping cannot be enabled when Dynamic Port Allocation is enabled."
+        raise _invalid("nats[0].enableEndpointIndependentMapping", "true", text)
+    if nat.get("natIpAllocateOption") == "AUTO_ONLY" and nat.get("natIps"):
+        raise _invalid("nats[0].natIps", nat["natIps"], "natIps must be empty when natIpAllocateOption is AUTO_ONLY.")
+
+
+def _resolve_nat(call: Call, nat: dict[str, Any]) -> None:
+    from .links import resolve
+
+    for name in ("natIps", "drainNatIps"):
+        if name in nat:
+            nat[name] = [url(resolve(call, f"nats.{name}", item)) for item in nat[name]]
+    for subnetwork in nat.get("subnetworks", []):
+        subnetwork["name"] = url(resolve(call, "nats.subnetworks.name", subnetwork["name"]))
+
+
+def _insert_router(call: Call, place: Place, body: dict[str, Any]) -> None:
+    del place
+    if "network" not in body:
+        raise ApiError(400, "Required field 'resource.network' not specified", "required")
+    _settle_router(call, body)
+
+
+def _change_router(call: Call, record: Record, before: dict[str, Any]) -> None:
+    del before
+    _settle_router(call, record.body)
+
+
+declare(
+    Kind(
+        "routers",
+        "router",
+        "router",
+        references=("network", "nats[].natIps[]"),
+        defaults={"encryptedInterconnectRouter": False},
+        immutable=("network",),
+        late_in_use=False,
+        on_insert=_insert_router,
+        on_change=_change_router,
+    )
+)
+
+
+def _insert_firewall(call: Call, place: Place, body: dict[str, Any]) -> None:
+    del place
+    if "network" not in body:
+        body["network"] = url(f"projects/{call.project}/global/networks/default")
+    if "allowed" not in body and "denied" not in body:
+        raise ApiError(400, "Required field 'resource.allowed' or 'resource.denied' not specified", "required")
+    _settle_firewall(body)
+
+
+def _settle_firewall(body: dict[str, Any]) -> None:
+    sources = ("sourceRanges", "sourceTags", "sourceServiceAccounts")
+    for name in (*sources, "destinationRanges", "targetTags", "targetServiceAccounts", "allowed", "denied"):
+        if body.get(name) == []:
+            del body[name]
+    if body["direction"] == "INGRESS" and not any(body.get(name) for name in sources):
+        body["sourceRanges"] = ["0.0.0.0/0"]
+    if body["direction"] == "EGRESS" and not body.get("destinationRanges"):
+        body["destinationRanges"] = ["0.0.0.0/0"]
+    body.setdefault("logConfig", {"enable": False})
+    if body["logConfig"].get("enable"):
+        body["logConfig"].setdefault("metadata", "INCLUDE_ALL_METADATA")
+    body["enableLogging"] = bool(body["logConfig"].get("enable"))
+    for name in ("sourceRanges", "destinationRanges"):
+        for value in body.get(name, []):
+            _range(name, value)
+
+
+def _range(field: str, value: str) -> None:
+    try:
+        ipaddress.ip_network(value, strict=False)
+    except ValueError as error:
+        raise _invalid(f"{field}[0]", value, "Must be a valid CIDR address range.") from error
+
+
+def _change_firewall(call: Call, record: Record, before: dict[str, Any]) -> None:
+    del call, before
+    _settle_firewall(record.body)
+
+
+declare(
+    Kind(
+        "firewalls",
+        "firewall",
+        "firewall",
+        references=("network",),
+        defaults={"direction": "INGRESS", "description": "", "priority": 1000, "disabled": False},
+        immutable=("network", "direction"),
+        on_insert=_insert_firewall,
+        on_change=_change_firewall,
+    )
+)
+
+
+def taken_addresses(call: Call) -> set[str]:
+    """External addresses that exist already."""
+    return {str(record.body.get("address")) for name in ("addresses",) for record in call.tx.list(f"compute.{name}")}
+
+
+def external_address(call: Call) -> str:
+    """The next free external address, from 34.120.0.0/16."""
+    taken = taken_addresses(call)
+    while True:
+        number = call.tx.next_number("external_addresses")
+        address = str(ipaddress.IPv4Address("34.120.0.0") + 256 + number)
+        if address not in taken:
+            return address
+
+
+def internal_address(call: Call, subnetwork: Record) -> str:
+    """The next free address of a subnetwork: the first usable one after the gateway's.
+
+    Raises:
+        ApiError: 503, the range is exhausted.
+    """
+    network = ipaddress.IPv4Network(subnetwork.body["ipCidrRange"])
+    taken = used_internal(call, subnetwork)
+    for address in network.hosts():
+        if str(address) != subnetwork.body["gatewayAddress"] and str(address) not in taken and address < network[-2]:
+            return str(address)
+    text = f"IP space of '{subnetwork.key}' is exhausted."
+    raise ApiError(503, text, "IP_SPACE_EXHAUSTED")
+
+
+def used_internal(call: Call, subnetwork: Record) -> set[str]:
+    """The addresses of a subnetwork that instances, nodes and reservations hold."""
+    found: set[str] = set()
+    for source, _ in call.tx.users_of(subnetwork.key):
+        if user := call.tx.find(source):
+            found |= set(user.hidden.get("addresses", []))
+            found |= {str(user.body["address"])} if "address" in user.body else set()
+    return found
+
+
+def _insert_address(call: Call, place: Place, body: dict[str, Any]) -> None:
+    body["status"] = "RESERVED"
+    if body["addressType"] == "EXTERNAL":
+        body.setdefault("address", external_address(call))
+        return
+    if body.get("purpose") == "VPC_PEERING":
+        _reserve_peering_range(call, body)
+        return
+    body.setdefault("purpose", "GCE_ENDPOINT")
+    if place.region and "subnetwork" not in body and "network" not in body:
+        body["subnetwork"] = url(f"{place.scope}/subnetworks/default")
+    subnetwork = call.tx.get("compute.subnetworks", key_of(body.get("subnetwork", "")))
+    if "address" not in body:
+        body["address"] = internal_address(call, subnetwork) if subnetwork else "10.128.0.2"
+
+
+def _reserve_peering_range(call: Call, body: dict[str, Any]) -> None:
+    """A range for private services access: the first free block where no address is asked for."""
+    length = body.setdefault("prefixLength", 16)
+    if "network" not in body:
+        raise ApiError(400, "Required field 'resource.network' not specified", "required")
+    taken = [_cidr("address", item) for item in _ranges_in_network(call, key_of(body["network"]))]
+    if "address" in body:
+        wanted = _cidr("address", f"{body['address']}/{length}")
+        if any(wanted.overlaps(item) for item in taken):
+            raise _invalid(
+                "address", body["address"], f"The range {wanted} conflicts with an existing range of the network."
+            )
+        return
+    pool = ipaddress.IPv4Network("10.0.0.0/8").subnets(new_prefix=length)
+    free = next((item for item in pool if not any(item.overlaps(other) for other in taken)), None)
+    if free is None:
+        raise ApiError(400, f"No free range of length {length} in the network.", "invalid")
+    body["address"] = str(free.network_address)
+
+
+def _ranges_in_network(call: Call, network: str) -> list[str]:
+    found = []
+    for source, _ in call.tx.users_of(network):
+        user = call.tx.find(source)
+        if user and user.kind == "compute.subnetworks":
+            found += ranges_of(user.body)
+        elif user and user.body.get("purpose") == "VPC_PEERING":
+            found.append(f"{user.body['address']}/{user.body['prefixLength']}")
+    return found
+
+
+def _show_address(call: Call, record: Record) -> dict[str, Any]:
+    """In use shows as status and `users`."""
+    users = [source for source, field in call.tx.users_of(record.key) if field != "reserved range"]
+    if not users:
+        return record.body
+    return {**record.body, "status": "IN_USE", "users": [url(user) for user in users]}
+
+
+declare(
+    Kind(
+        "addresses",
+        "address",
+        "address",
+        references=("network", "subnetwork"),
+        defaults={"addressType": "EXTERNAL", "networkTier": "PREMIUM", "description": ""},
+        output=("status", "users"),
+        dropped=("labels",),
+        labels=True,
+        on_insert=_insert_address,
+        show=_show_address,
+    )
+)
+
+__all__ = ["KINDS", "create", "external_address", "internal_address", "ranges_of"]

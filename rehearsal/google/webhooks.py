@@ -1,0 +1,86 @@
+"""Webhooks of GKE's control planes: Google tokens become users, IAM roles become permissions in the cluster."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .core import Cloud, Request, Response, lineage
+from .permissions import Access
+
+_VERBS = {
+    "list": "list",
+    "watch": "list",
+    "get": "get",
+    "create": "create",
+    "update": "update",
+    "patch": "update",
+    "delete": "delete",
+    "deletecollection": "delete",
+}
+
+
+def answer(cloud: Cloud, request: Request) -> Response:
+    """POST /_webhooks/authenticate and /_webhooks/authorize, both with ?cluster=<key>."""
+    review = request.json()
+    cluster = request.parameter("cluster") or ""
+    if not isinstance(review, dict) or not cluster.startswith("projects/"):
+        return Response({"error": "a review is wanted, and ?cluster=projects/P/locations/L/clusters/C"}, 400)
+    kind = request.path.rpartition("/")[2]
+    if kind == "authenticate":
+        status = _authenticate(cloud, review)
+    elif kind == "authorize":
+        status = _authorize(cloud, review, cluster.split("/")[1])
+    else:
+        return Response({"error": f"no webhook {kind}"}, 404)
+    return Response({"apiVersion": review.get("apiVersion"), "kind": review.get("kind"), "status": status})
+
+
+def _authenticate(cloud: Cloud, review: dict[str, Any]) -> dict[str, Any]:
+    principal = cloud.identities.identify(review.get("spec", {}).get("token", ""))
+    if principal is None:
+        return {"authenticated": False}
+    user = {"username": principal.email, "uid": principal.email, "groups": ["system:authenticated", *principal.groups]}
+    return {"authenticated": True, "user": user}
+
+
+def _authorize(cloud: Cloud, review: dict[str, Any], project: str) -> dict[str, Any]:
+    """IAM only ever allows; RBAC beside it may allow what IAM does not."""
+    spec = review.get("spec", {})
+    user = spec.get("user", "")
+    if "@" not in user or user.startswith("system:"):
+        return {"allowed": False}
+    permission = _permission(spec)
+    with cloud.store.transaction() as tx:
+        allowed = Access(tx).allowed(cloud.identities.principal(user), permission, lineage(project))
+    return {"allowed": allowed, "reason": f"IAM permission {permission}" if allowed else ""}
+
+
+def _permission(spec: dict[str, Any]) -> str:
+    """The container.* permission that guards a request to the cluster's API."""
+    attributes = spec.get("resourceAttributes")
+    if not attributes:
+        return (
+            "container.clusters.connect"
+            if spec.get("nonResourceAttributes", {}).get("verb") == "get"
+            else "container.clusters.update"
+        )
+    resource = str(attributes.get("resource", "")) or "thirdPartyObjects"
+    known = _NAMES.get(resource, "thirdPartyObjects" if "." in str(attributes.get("group", "")) else resource)
+    verb = _VERBS.get(str(attributes.get("verb", "")), "update")
+    if attributes.get("subresource") in ("exec", "attach", "portforward", "proxy"):
+        verb = {"portforward": "portForward"}.get(attributes["subresource"], attributes["subresource"])
+    return f"container.{known}.{verb}"
+
+
+_NAMES = {
+    "clusterrolebindings": "clusterRoleBindings", "clusterroles": "clusterRoles", "configmaps": "configMaps",
+    "cronjobs": "cronJobs", "customresourcedefinitions": "customResourceDefinitions", "daemonsets": "daemonSets",
+    "endpointslices": "endpointSlices", "limitranges": "limitRanges", "networkpolicies": "networkPolicies",
+    "persistentvolumeclaims": "persistentVolumeClaims", "persistentvolumes": "persistentVolumes",
+    "poddisruptionbudgets": "podDisruptionBudgets", "priorityclasses": "priorityClasses", "replicasets": "replicaSets",
+    "resourcequotas": "resourceQuotas", "rolebindings": "roleBindings", "serviceaccounts": "serviceAccounts",
+    "statefulsets": "statefulSets", "storageclasses": "storageClasses",
+    "mutatingwebhookconfigurations": "mutatingWebhookConfigurations",
+    "validatingwebhookconfigurations": "validatingWebhookConfigurations",
+    "horizontalpodautoscalers": "horizontalPodAutoscalers",
+}  # fmt: skip
