@@ -1,7 +1,7 @@
-"""What the IAP relay asks of the emulated cloud: who calls, who may tunnel, where a machine is, what its firewall admits.
+"""What the IAP relay asks of the emulated cloud: who calls, who may tunnel, where a machine is, what a firewall admits.
 
-The methods are those of `rehearsal.internet.iap_relay.Directory`. The relay runs in the emulator's event loop at the host
-`tunnel.cloudproxy.app`; every method is quick.
+The methods are those of `rehearsal.internet.iap_relay.Directory`. The relay runs in the emulator's event loop, at the
+host `tunnel.cloudproxy.app`; every method is quick.
 """
 
 from __future__ import annotations

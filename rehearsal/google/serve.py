@@ -95,9 +95,9 @@ def substrate_of(config: Config) -> Substrate:
     """The hypervisor at its socket; without one, nothing real is started."""
     if config.hypervisor_socket is None:
         return NullSubstrate()
-    from rehearsal.hypervisor.client import HypervisorClient
+    from rehearsal.hypervisor.client import Hypervisor
 
-    client: Substrate = HypervisorClient(config.hypervisor_socket)
+    client: Substrate = Hypervisor(config.hypervisor_socket)
     return client
 
 
