@@ -14,8 +14,9 @@ from rehearsal.internet import dns
 from rehearsal.internet.git_host import GitHost
 from rehearsal.internet.names import Names
 from rehearsal.internet.registry import Images, Registry
-from rehearsal.internet.releases import Releases
+from rehearsal.internet.releases import Releases, static_files
 from rehearsal.internet.zones import Zones
+from rehearsal.machines import base
 from rehearsal.world import addresses, company, pki, secrets
 
 
@@ -41,7 +42,15 @@ async def serving(world_dir: Path) -> AsyncIterator[None]:
     git = GitHost(world_dir / "git", people.git_accounts, secrets.git_tokens(world_dir))
     registry = Registry(Images(cache / "images"))
     releases = Releases(cache / "releases")
-    names = Names({people.git_host: addresses.GIT, **dict.fromkeys(releases.hosts(), addresses.RELEASES)})
+    debian = base.current(cache)
+    mirrors = debian.mirror_hosts if base.exists(debian) else []
+    names = Names(
+        {
+            people.git_host: addresses.GIT,
+            **dict.fromkeys(releases.hosts(), addresses.RELEASES),
+            **dict.fromkeys(mirrors, addresses.DEBIAN),
+        }
+    )
     async with AsyncExitStack() as stack:
         await dns.serve(dns.Resolver(names, Zones(trust).get), (addresses.DNS, *addresses.DNS_ALSO))
         for app, where in (
@@ -51,6 +60,7 @@ async def serving(world_dir: Path) -> AsyncIterator[None]:
                 [(addresses.REGISTRY, 443, tls), (addresses.REGISTRY, addresses.REGISTRY_MIRROR_PORT, None)],
             ),
             (releases.application(), [(addresses.RELEASES, 443, tls)]),
+            (static_files(debian.mirror), [(addresses.DEBIAN, 80, None), (addresses.DEBIAN, 443, tls)]),
         ):
             await stack.enter_async_context(web_host(app, *where))
         yield

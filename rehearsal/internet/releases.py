@@ -37,3 +37,19 @@ class Releases:
         if name is None:
             return web.Response(status=404, text=f"404: {address} is not among the files kept for this world\n")
         return web.FileResponse(self._folder / name)
+
+
+def static_files(folder: Path) -> web.Application:
+    """A web server's plain folder, such as a Debian mirror."""
+
+    top = folder.resolve()
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        path = (top / request.match_info["path"]).resolve()
+        if not path.is_relative_to(top) or not path.is_file():
+            return web.Response(status=404, text=f"404: no file {request.path} here\n")
+        return web.FileResponse(path)
+
+    app = web.Application()
+    app.router.add_get("/{path:.*}", answer)
+    return app

@@ -16,14 +16,25 @@ def root_name(world: str) -> str:
     return f"rehearsal-{world}"
 
 
-def hierarchies() -> list[Path]:
-    """Mount points of all cgroup hierarchies (one for cgroup v2, several for v1 and hybrid)."""
+def _mounts() -> list[tuple[Path, str, str]]:
+    """(mount point, type, options) of all cgroup hierarchies."""
     found = []
     for line in Path("/proc/self/mountinfo").read_text().splitlines():
         before, _, after = line.partition(" - ")
-        if after.split()[0] in ("cgroup", "cgroup2"):
-            found.append(Path(before.split()[4]))
+        kind, _, options = after.split(" ", 2)
+        if kind in ("cgroup", "cgroup2"):
+            found.append((Path(before.split()[4]), kind, options))
     return found
+
+
+def hierarchies() -> list[Path]:
+    """Mount points of all cgroup hierarchies (one for cgroup v2, several for v1 and hybrid)."""
+    return [path for path, _, _ in _mounts()]
+
+
+def systemd_hierarchies() -> list[Path]:
+    """Those that a systemd needs: v2, and v1's named one where it exists."""
+    return [path for path, kind, options in _mounts() if kind == "cgroup2" or "name=systemd" in options.split(",")]
 
 
 def _kill(folder: Path) -> None:
@@ -33,7 +44,17 @@ def _kill(folder: Path) -> None:
         switch.write_text("1")
 
 
-def _remove_tree(top: Path) -> bool:
+def remove_tree(top: Path) -> bool:
+    """Remove an emptied cgroup and all below it, waiting up to REMOVAL_SECONDS for ended processes to leave."""
+    deadline = time.monotonic() + REMOVAL_SECONDS
+    while not (gone := _remove_once(top)) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return gone
+
+
+def _remove_once(top: Path) -> bool:
+    if not top.exists():
+        return True
     folders = sorted((path for path in [top, *top.rglob("*")] if path.is_dir()), key=lambda path: -len(path.parts))
     for folder in folders:
         try:
@@ -46,11 +67,6 @@ def _remove_tree(top: Path) -> bool:
 def remove(world: str) -> list[Path]:
     """End every process in the world's cgroups and remove them; returns what could not be removed."""
     tops = [path for mount in hierarchies() if (path := mount / root_name(world)).is_dir()]
-    deadline = time.monotonic() + REMOVAL_SECONDS
     for top in tops:
         _kill(top)
-    left = [top for top in tops if not _remove_tree(top)]
-    while left and time.monotonic() < deadline:
-        time.sleep(0.02)
-        left = [top for top in left if not _remove_tree(top)]
-    return left
+    return [top for top in tops if not remove_tree(top)]

@@ -65,4 +65,9 @@ def of_world(folder: Path, nodes: str) -> list[Service]:
             stop_seconds=20.0,
         ),
     ]
-    return [service for service in everything if (PACKAGE / service.name / "__main__.py").exists()]
+    return [service for service in everything if has(service.name)]
+
+
+def has(name: str) -> bool:
+    """Whether the service of that name is part of this checkout."""
+    return (PACKAGE / name / "__main__.py").exists()

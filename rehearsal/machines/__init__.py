@@ -1,0 +1,1 @@
+"""The world's virtual machines: real Debian systems, built once into the cache and started from it."""
