@@ -12,6 +12,7 @@ CLONE_NEWPID = 0x20000000
 CLONE_NEWNET = 0x40000000
 
 MS_NOSUID, MS_NODEV, MS_NOEXEC = 2, 4, 8
+MNT_DETACH = 2
 MS_BIND, MS_REC, MS_SLAVE = 4096, 16384, 1 << 19
 
 _PR_CAP_AMBIENT = 47
@@ -69,3 +70,8 @@ def keep_capabilities() -> None:
         if sets[number // 32].permitted >> (number % 32) & 1:
             raised = _libc.prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE, number, 0, 0)
             _check(raised, f"raise ambient capability {number}")
+
+
+def unmount(target: str | Path) -> None:
+    """umount(2), lazily: what still uses it keeps it."""
+    _check(_libc.umount2(str(target).encode(), MNT_DETACH), f"unmount {target}")

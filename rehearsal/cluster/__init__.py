@@ -1,0 +1,1 @@
+"""What stands behind an emulated GKE cluster: a real Kubernetes control plane and real or simulated nodes."""

@@ -1,0 +1,73 @@
+"""`python -m rehearsal.hypervisor --world-dir DIR --nodes real|simulated|none`."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import os
+import signal
+from pathlib import Path
+
+from aiohttp import web
+
+from rehearsal.cluster.clusters import Clusters
+from rehearsal.google.substrate import SubstrateItem
+from rehearsal.hypervisor.databases import Databases
+from rehearsal.hypervisor.machines import Machines
+from rehearsal.hypervisor.server import Call, application
+from rehearsal.paths import cache_dir
+from rehearsal.world import company
+
+
+def calls(world_dir: Path, nodes: str) -> dict[str, Call]:
+    """What can be asked of the hypervisor, by name."""
+    mode = "real" if nodes == "real" else "simulated" if nodes == "simulated" else "none"
+    clusters = Clusters(world_dir, world_dir.name, mode, company.load().number)
+    machines = Machines(world_dir, cache_dir(), os.geteuid() == 0)
+    databases = Databases(world_dir)
+
+    async def status() -> list[SubstrateItem]:
+        return [*clusters.status(), *machines.status(), *databases.status()]
+
+    return {
+        "ensure_cluster": clusters.ensure,
+        "remove_cluster": clusters.remove,
+        "ensure_node_pool": clusters.ensure_pool,
+        "remove_node_pool": clusters.remove_pool,
+        "identify_pod": clusters.identify_pod,
+        "ensure_machine": machines.ensure,
+        "stop_machine": machines.stop,
+        "remove_machine": machines.remove,
+        "ensure_database": databases.ensure,
+        "remove_database": databases.remove,
+        "status": status,
+    }
+
+
+async def serve(world_dir: Path, nodes: str) -> None:
+    """Serves until SIGTERM."""
+    runner = web.AppRunner(application(calls(world_dir, nodes)), access_log=None)
+    await runner.setup()
+    socket = world_dir / "run" / "hypervisor.sock"
+    socket.unlink(missing_ok=True)
+    await web.UnixSite(runner, str(socket)).start()
+    ended = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, ended.set)
+    await ended.wait()
+    await runner.cleanup()
+
+
+def main() -> None:
+    """Parses the options and serves."""
+    parser = argparse.ArgumentParser(prog="rehearsal.hypervisor")
+    parser.add_argument("--world-dir", type=Path, required=True)
+    parser.add_argument("--nodes", choices=("real", "simulated", "none"), default="real")
+    options = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    asyncio.run(serve(options.world_dir, options.nodes))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,3 @@
+module rehearsal/toolchain/pause
+
+go 1.26.0
