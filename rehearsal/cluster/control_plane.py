@@ -56,6 +56,7 @@ class ControlPlane:
         """
         if self.programs and all(program.running for program in self.programs):
             return
+        await self.stop()
         self._write_certificates()
         await self._start("etcd", self._etcd())
         api_server = await self._start("kube-apiserver", self._api_server())

@@ -66,6 +66,7 @@ class Node:
         """
         if self.running:
             return
+        await self._end_programs()
         gateway = str(next(ipaddress.ip_network(f"{self.address}/20", strict=False).hosts()))
         await cables.join(self.name, self.address, gateway)
         self._make_cgroups()
@@ -80,10 +81,13 @@ class Node:
 
     async def stop(self) -> None:
         """Ends the node's programs and pods and removes its namespace; its Node object goes with it."""
-        while self.programs:
-            await self.programs.pop().stop()
+        await self._end_programs()
         await self._kubectl("delete", "node", self.name, "--ignore-not-found", "--wait=false")
         await cables.cut(self.name)
+
+    async def _end_programs(self) -> None:
+        while self.programs:
+            await self.programs.pop().stop()
 
     async def _run(self, name: str, program: str | Path, arguments: list[str]) -> Program:
         log = self.folder / "logs" / f"{name}.log"
@@ -146,6 +150,7 @@ class Node:
         mirror.mkdir(parents=True, exist_ok=True)
         registry = f"http://{addresses.REGISTRY}:{addresses.REGISTRY_MIRROR_PORT}"
         (mirror / "hosts.toml").write_text(f'[host."{registry}"]\n  capabilities = ["pull", "resolve"]\n')
+        (self.folder / "base-spec.json").write_text(json.dumps(await self._container_spec()))
         configuration = self.folder / "containerd.toml"
         configuration.write_text(self._containerd_configuration())
         program = await self._run("containerd", "containerd", ["-c", str(configuration)])
@@ -158,7 +163,6 @@ class Node:
             return True
 
         await until(program, answers, READY_DEADLINE_SECONDS)
-        (self.folder / "base-spec.json").write_text(json.dumps(await self._container_spec()))
 
     async def _container_spec(self) -> dict[str, Any]:
         """containerd's default container, with the world's certificate authorities in place of the image's own."""
