@@ -35,7 +35,7 @@ def argument_spec(documentation: str, *, no_log: Sequence[str] = ()) -> dict[str
     """
     from ansible.module_utils.basic import env_fallback
 
-    spec = _options(yaml.safe_load(documentation)["options"])
+    spec = documented_options(yaml.safe_load(documentation)["options"])
     for name, option in COMMON.items():
         spec[name] = dict(option)
         if "env" in option:
@@ -49,12 +49,13 @@ def argument_spec(documentation: str, *, no_log: Sequence[str] = ()) -> dict[str
     return spec
 
 
-def _options(documented: Mapping[str, Any]) -> dict[str, Any]:
+def documented_options(documented: Mapping[str, Any]) -> dict[str, Any]:
+    """The argument spec of the `options` of a module's documentation."""
     spec = {}
     for name, option in documented.items():
         entry = {key: option[key] for key in ("type", "required", "default", "choices", "elements") if key in option}
         if "suboptions" in option:
-            entry["options"] = _options(option["suboptions"])
+            entry["options"] = documented_options(option["suboptions"])
         spec[name] = {"no_log": False, **entry}  # names such as "secrets" hold no secret by themselves
     return spec
 

@@ -1,0 +1,74 @@
+"""When Argo CD's Applications are as Git says, and what to say of those that are not."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from .cluster import Cluster
+from .errors import HandOffError
+
+POLL_SECONDS = 1.0
+TELL_SECONDS = 10.0
+
+
+def shortcoming(application: Mapping[str, Any], revision: str = "") -> str:
+    """Why `application` is not done, in a phrase; empty if it is Synced, Healthy and, where given, at `revision`."""
+    status = application.get("status") or {}
+    sync, health = status.get("sync") or {}, status.get("health") or {}
+    found = []
+    if sync.get("status") != "Synced":
+        found.append(f"{sync.get('status') or 'not compared yet'}")
+    elif revision and sync.get("revision") != revision:
+        found.append(f"still at commit {str(sync.get('revision'))[:10]}")
+    if health.get("status") != "Healthy":
+        found.append(f"{health.get('status') or 'health unknown'} {health.get('message') or ''}".strip())
+    if not found:
+        return ""
+    operation = status.get("operationState") or {}
+    if operation.get("phase") in ("Failed", "Error", "Running") and operation.get("message"):
+        found.append(f"last sync {operation['phase']}: {operation['message']}")
+    found += [f"{item.get('type')}: {item.get('message')}" for item in status.get("conditions") or []]
+    return "; ".join(found)
+
+
+def report(applications: Iterable[Mapping[str, Any]], expected: Iterable[str], revision: str) -> dict[str, str]:
+    """Shortcoming by name of every Application there is, and of every expected one that isn't there."""
+    found = {app["metadata"]["name"]: shortcoming(app, revision) for app in applications}
+    return {**{name: "not there yet" for name in expected}, **found}
+
+
+def wait(
+    cluster: Cluster,
+    namespace: str,
+    expected: Iterable[str],
+    revision: str,
+    refresh: str,
+    timeout: float,
+    tell: Callable[[str], None],
+) -> dict[str, str]:
+    """Waits until every Application is done, and returns the last report.
+
+    `refresh` names an Application to be compared with Git at once. Raises HandOffError after `timeout` seconds with
+    what each unfinished Application lacks.
+    """
+    start = told = time.monotonic()
+    names = list(expected)
+    if refresh:
+        cluster.refresh_application(namespace, refresh)
+    while True:
+        state = report(cluster.applications(namespace), names, revision)
+        open_ones = {name: reason for name, reason in state.items() if reason}
+        now = time.monotonic()
+        if not open_ones:
+            return state
+        if now - start > timeout:
+            lines = "\n".join(f"  {name}: {reason}" for name, reason in sorted(open_ones.items()))
+            message = f"{len(open_ones)} of {len(state)} Applications in {namespace} are not done after {timeout:.0f} s:\n{lines}"
+            hint = "Mend what they name (in Git, where it comes from Git) and run this again: it continues from here."
+            raise HandOffError(message, hint)
+        if now - told > TELL_SECONDS:
+            told = now
+            tell(f"Applications {len(state) - len(open_ones)}/{len(state)}; waiting for {', '.join(sorted(open_ones))}")
+        time.sleep(POLL_SECONDS)
