@@ -35,6 +35,7 @@ VERSIONS: Mapping[str, str] = {
     "dns": "v1",
     "iam": "v1",
     "iap": "v1",
+    "oslogin": "v1",
     "secretmanager": "v1",
     "servicenetworking": "v1",
     "serviceusage": "v1",
