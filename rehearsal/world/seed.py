@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from rehearsal.world import addresses, company, mounts, pki, secrets, services
+from rehearsal.world import addresses, company, mounts, pki, secrets
 from rehearsal.world.record import World
 
 FOLDERS = ("logs", "run", "google", "credentials", "git", "cluster", "machines", "databases")
@@ -46,7 +46,7 @@ def emulator_config(world: World, people: company.Company, latency_scale: float)
         "groups": {name: list(members) for name, members in people.groups.items()},
         "state_dir": str(world.folder / "google"),
         "ca": {"cert": str(world.folder / "ca" / "ca.pem"), "key": str(world.folder / "ca" / "ca.key")},
-        "hypervisor_socket": str(world.folder / "run" / "hypervisor.sock") if services.has("hypervisor") else None,
+        "hypervisor_socket": str(world.folder / "run" / "hypervisor.sock"),
         "addresses": {"apis": [addresses.APIS], "relay": [addresses.RELAY], "metadata": addresses.METADATA},
         "latency_scale": latency_scale,
     }

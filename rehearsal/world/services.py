@@ -9,8 +9,6 @@ from pathlib import Path
 
 from rehearsal.world import addresses
 
-PACKAGE = Path(__file__).resolve().parent.parent
-
 
 @dataclass(frozen=True)
 class Service:
@@ -42,7 +40,7 @@ def _accepts(family: int, where: tuple[str, int] | str) -> bool:
 def of_world(folder: Path, nodes: str) -> list[Service]:
     """The services of the world in `folder`; `nodes` is real, simulated or none."""
     python = (sys.executable, "-m")
-    everything = [
+    return [
         Service(
             "google",
             (*python, "rehearsal.google", "--config", str(folder / "google" / "config.json")),
@@ -65,9 +63,3 @@ def of_world(folder: Path, nodes: str) -> list[Service]:
             stop_seconds=20.0,
         ),
     ]
-    return [service for service in everything if has(service.name)]
-
-
-def has(name: str) -> bool:
-    """Whether the service of that name is part of this checkout."""
-    return (PACKAGE / name / "__main__.py").exists()
