@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from rehearsal.cli import show as peepholes
 from rehearsal.errors import RehearsalError
 from rehearsal.world import enter, environment, record
 
@@ -15,3 +16,8 @@ def run(options: argparse.Namespace) -> int:
         raise RehearsalError("run a command", "none was given", "For a shell in the world: rehearsal run -- bash")
     world = record.load_alive(options.world)
     return enter.run(world, argv, environment.of_commands(world.folder), options.place)
+
+
+def show(options: argparse.Namespace) -> int:
+    """`rehearsal show [--port N] [URL|HOST:PORT]`."""
+    return peepholes.show(record.load_alive(options.world), options.target, options.port)

@@ -45,6 +45,14 @@ def _parser() -> argparse.ArgumentParser:
         help="where it sits: in the office, which sees public addresses only, or in the world itself (default: office)",
     )
     run.add_argument("argv", nargs=argparse.REMAINDER, metavar="-- CMD ...", help="the command and its arguments")
+    show = verb("show", inside.show, "look into the world with a browser of this machine")
+    show.add_argument("--port", type=int, default=0, help="port of 127.0.0.1 to serve (default: a free one)")
+    show.add_argument(
+        "target",
+        nargs="?",
+        metavar="URL|HOST:PORT",
+        help="serve this one place; without it, an HTTP proxy for all of the world is served",
+    )
     return parser
 
 

@@ -1,0 +1,78 @@
+"""`rehearsal show`: what a user is told, and which kind of peephole serves it."""
+
+from __future__ import annotations
+
+import asyncio
+import shlex
+import socket
+import tempfile
+from collections.abc import Callable, Coroutine
+from typing import Any
+from urllib.parse import urlsplit
+
+from rehearsal.errors import RehearsalError
+from rehearsal.world import company, enter, peephole, pki, reverse_proxy
+from rehearsal.world.record import World
+
+Work = Callable[[], Coroutine[Any, Any, None]]
+
+
+def show(world: World, target: str | None, port: int) -> int:
+    """Serve a port of this machine until Ctrl-C or the world's end; returns the exit status."""
+    try:
+        listening = peephole.listen(port)
+    except OSError as error:
+        raise RehearsalError(
+            f"serve port {port} of this machine", error.strerror or str(error), "Choose another one: --port N"
+        ) from error
+    work = _work(world, target, listening)
+    return enter.call(world, lambda: _run(work))
+
+
+def _run(work: Work) -> int:
+    try:
+        asyncio.run(work())
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def _work(world: World, target: str | None, listening: socket.socket) -> Work:
+    port = listening.getsockname()[1]
+    if target is None:
+        for line in _proxy_advice(world, port):
+            print(line, flush=True)
+        return lambda: peephole.serve(listening, peephole.proxy)
+    if "://" in target:
+        parts = urlsplit(target)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise RehearsalError(f"show {target}", "that is no web address", "For example: https://ml.acme.example")
+        print(f"{target} is at http://127.0.0.1:{port}{parts.path or '/'}  (Ctrl-C ends it)", flush=True)
+        return lambda: reverse_proxy.serve(listening, target, world.folder / "ca" / "ca.pem")
+    host, _, number = target.rpartition(":")
+    if not host or not number.isdecimal():
+        raise RehearsalError(f"show {target}", "that is neither a URL nor HOST:PORT", "For example: 10.10.0.5:22")
+    print(f"{target} is at 127.0.0.1:{port}  (Ctrl-C ends it)", flush=True)
+    return lambda: peephole.serve(listening, peephole.relay(host, int(number)))
+
+
+def _proxy_advice(world: World, port: int) -> list[str]:
+    """How to use the proxy: a browser of its own profile that trusts this world's authority and no other world's."""
+    browser = [
+        "chromium",
+        f"--user-data-dir={tempfile.gettempdir()}/rehearsal-browser-{world.name}",
+        f"--proxy-server=http://127.0.0.1:{port}",
+        "--proxy-bypass-list=<-loopback>",
+        f"--ignore-certificate-errors-spki-list={pki.spki_fingerprint(world.folder / 'ca' / 'ca.pem')}",
+        f"https://{company.load().git_host}",
+    ]
+    authority = world.folder / "ca" / "ca.pem"
+    return [
+        f"All of the world {world.name!r} is behind the HTTP proxy http://127.0.0.1:{port}  (Ctrl-C ends it)",
+        "",
+        "A browser that uses it (private addresses and names work too; put your address at the end):",
+        f"  {shlex.join(browser)}",
+        "",
+        "Or on the command line:",
+        f"  curl --proxy http://127.0.0.1:{port} --cacert {authority} {browser[-1]}",
+    ]
