@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import aiohttp
 
@@ -40,23 +41,23 @@ class ZonesUnavailable(Exception):
     """The emulator could not be asked; DNS then answers SERVFAIL, as a resolver without its upstream does."""
 
 
-def parse(answer: dict[str, list[dict[str, object]]]) -> list[Zone]:
-    """Zones from the emulator: {"zones": [{dnsName, visibility, rrsets: [{name, type, ttl, rrdatas}]}]}."""
-    zones = []
-    for zone in answer["zones"]:
-        rrsets = zone["rrsets"]
-        assert isinstance(rrsets, list)  # noqa: S101 - narrows the type of our own emulator's answer
-        zones.append(
-            Zone(
-                str(zone["dnsName"]).lower().rstrip("."),
-                zone.get("visibility") == "private",
-                tuple(
-                    Record(item["name"].lower().rstrip("."), item["type"], int(item["ttl"]), tuple(item["rrdatas"]))
-                    for item in rrsets
-                ),
-            )
+def parse(answer: Mapping[str, Any]) -> list[Zone]:
+    """Zones from the emulator: {"zones": [{"dnsName", "visibility", "records": [{name, type, ttl, rrdatas}]}]}."""
+    return [
+        Zone(
+            _plain(zone["dnsName"]),
+            zone.get("visibility") == "private",
+            tuple(
+                Record(_plain(item["name"]), item["type"], int(item["ttl"]), tuple(item["rrdatas"]))
+                for item in zone["records"]
+            ),
         )
-    return zones
+        for zone in answer["zones"]
+    ]
+
+
+def _plain(name: str) -> str:
+    return name.lower().rstrip(".")
 
 
 class Zones:

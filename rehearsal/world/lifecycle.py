@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
+from rehearsal import paths
 from rehearsal.errors import RehearsalError
 from rehearsal.world import cgroups, namespaces, record, seed
 from rehearsal.world.record import World, flag
@@ -80,7 +81,10 @@ def _become_init(world: World) -> NoReturn:
     try:
         namespaces.keep_rights()
         os.chdir("/")
-        os.execv(sys.executable, [sys.executable, "-m", "rehearsal.world.init", world.name])  # noqa: S606
+        # The world's programs are those of this checkout, whatever else is installed.
+        places = os.pathsep.join(filter(None, (str(paths.REPOSITORY), os.environ.get("PYTHONPATH"))))
+        command = [sys.executable, "-m", "rehearsal.world.init", world.name]
+        os.execve(command[0], command, {**os.environ, "PYTHONPATH": places})  # noqa: S606 - no shell is wanted
     finally:
         os._exit(126)
 
