@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 
-_MODULES = ("compute", "oslogin", "resourcemanager", "serviceusage")
+_MODULES = ("compute", "container", "iam", "iap", "oslogin", "resourcemanager", "serviceusage")
 
 
 def load() -> None:

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from ...core import AUTHORIZERS, HANDLERS, Call, lineage
 from ...errors import ApiError
-from . import generic, network, operations, places, project  # noqa: F401 - importing registers behaviour
+from . import (  # noqa: F401 - importing registers behaviour
+    disks,
+    generic,
+    instances,
+    network,
+    operations,
+    places,
+    policies,
+    project,
+)
 from .links import locate
 
 for _scope in ("global", "region", "zone"):
