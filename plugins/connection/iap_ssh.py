@@ -137,7 +137,7 @@ class Connection(SshConnection):
             if value := self.get_option(name):
                 words += [option, str(value)]
         # ssh replaces %-tokens in the command
-        return "exec " + shlex.join(words).replace("%", "%%")
+        return shlex.join(words).replace("%", "%%")
 
     def _create_control_path(self, host: Any, port: Any, user: Any, connection: Any = None, pid: Any = None) -> str:
         """A shared connection belongs to one VM and one identity, not to whatever has the same name elsewhere."""

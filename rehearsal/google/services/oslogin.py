@@ -138,10 +138,10 @@ def delete_key(call: Call) -> dict[str, Any]:
 def for_instance(tx: Transaction, instance: dict[str, Any], path: str, query: dict[str, str]) -> dict[str, Any]:
     """What the metadata server tells the OS Login module of a machine: users by name, and who may log in."""
     project = str(instance.get("key", "")).split("/")[1] if instance.get("key") else ""
-    wanted = query.get("username") or query.get("email") or ""
-    found = [record for record in tx.list(_KIND) if wanted in (record.key, record.body["posixAccounts"][0]["username"])]
+    found = [record for record in tx.list(_KIND) if _matches(record, query)]
     if path.startswith("oslogin/users"):
-        return {"loginProfiles": [record.body for record in found]}
+        # Here, unlike in the public API, the profile's name is the e-mail address; Google's guest software needs it.
+        return {"loginProfiles": [{**record.body, "name": record.key} for record in found]}
     policy = "compute.instances.osAdminLogin" if query.get("policy") == "adminLogin" else "compute.instances.osLogin"
     groups = [group.key for group in tx.list("world.groups") if found and found[0].key in group.body["members"]]
     resource = f"//compute.googleapis.com/{instance.get('key')}"
@@ -149,3 +149,12 @@ def for_instance(tx: Transaction, instance: dict[str, Any], path: str, query: di
         Principal(found[0].key, tuple(groups)), policy, lineage(project, resource)
     )
     return {"success": allowed}
+
+
+def _matches(record: Record, query: dict[str, str]) -> bool:
+    """Whether a guest's question (by user name, number or e-mail address, or for all) is about this profile."""
+    posix = record.body["posixAccounts"][0]
+    for name, value in (("username", posix["username"]), ("uid", posix["uid"]), ("email", record.key)):
+        if name in query:
+            return bool(query[name] == value)
+    return "pagesize" in query
