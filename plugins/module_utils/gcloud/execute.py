@@ -20,6 +20,7 @@ from .plan import CREATE, DELETE, NOOP, UPDATE, WAIT, Plan, Step, in_state, make
 from .retries import is_conflict
 
 WORKERS = 8
+MOST_ROUNDS = 100
 NEW_SECONDS = 60.0
 GONE_CODES = frozenset({404, 410})
 
@@ -154,11 +155,17 @@ class Executor:
         order = {field.path: place for place, field in enumerate(resource.kind.fields)}
         found = sorted(found, key=lambda drift: (str(drift.field.update), order[drift.path]))
         for name, group in groupby(found, key=lambda drift: str(drift.field.update)):
-            have = require(self.seen[resource.key], resource)
-            answer = resource.kind.update(self.api, resource, step.spec, have, name, list(group))
-            self._await(resource, answer)
-            self.seen[resource.key] = require(self._read(resource), resource)
-            self._settle(resource)
+            todo = list(group)
+            rounds = MOST_ROUNDS if name in resource.kind.repeats else 1
+            for _ in range(rounds):
+                have = require(self.seen[resource.key], resource)
+                answer = resource.kind.update(self.api, resource, step.spec, have, name, todo)
+                self._await(resource, answer)
+                self.seen[resource.key] = require(self._read(resource), resource)
+                self._settle(resource)
+                todo = [drift for drift in self._drifts(step) if drift.field.update == name]
+                if not todo:
+                    break
 
     def _delete(self, step: Step) -> None:
         resource = step.resource

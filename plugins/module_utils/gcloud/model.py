@@ -106,13 +106,14 @@ class Update:
     """A call that changes fields. ``body(resource, spec, have, drifts)`` makes what it sends.
 
     ``params`` are added to the resource's own; ``mask`` adds ``updateMask`` with the changed paths. ``method`` is
-    within the kind's collection unless it has a dot.
+    within the kind's collection unless it has a dot. ``own`` stands in for the kind's own path parameters. ``own`` stands in for the kind's own path parameters.
     """
 
     method: str = "patch"
     body: Body | None = None
     params: Mapping[str, str] = field(default_factory=dict)
     mask: bool = False
+    own: Mapping[str, str] | None = None
 
 
 @dataclass
@@ -153,7 +154,8 @@ class Kind(ABC):
     ``operation`` says how the answers of writes are awaited (operations.py). ``pending`` and ``failed`` tell, by field,
     the states of a resource that is still being made or removed, and of one that never will be.
     ``appears_with_parent``: making what it depends on may make it too. ``keep``: `state: absent` leaves it.
-    ``steady_reads``: how many reads in a row must find a new one before others may rely on it.
+    ``steady_reads``: how many reads in a row must find a new one before others may rely on it. ``repeats``: updates
+    that make one change a call and are called until nothing drifts.
     """
 
     name: str
@@ -164,6 +166,7 @@ class Kind(ABC):
     appears_with_parent: bool = False
     keep: bool = False
     steady_reads: int = 1
+    repeats: frozenset[str] = frozenset()
 
     def link_of(self, resource: Resource) -> str:
         """The relative resource name others refer to; '' for kinds without one."""
@@ -240,7 +243,7 @@ class RestKind(Kind):
         """Send the declared update call for *drifts*."""
         update = self.updates[name]
         body = (update.body or patch_body)(resource, spec, have, drifts)
-        params = self._fill({**self.own, **update.params}, resource)
+        params = self._fill({**(self.own if update.own is None else update.own), **update.params}, resource)
         if update.mask:
             params["updateMask"] = ",".join(sorted({drift.path for drift in drifts}))
         return api.call(self.service, self._method(update.method), params, body)

@@ -1,0 +1,254 @@
+"""From the options of gcp_https_load_balancer to resources."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ..kinds import edge as kinds
+from ..kinds.iam import WEB_POLICY
+from ..model import Caller, Output, Resource, Spec
+from .identity import WEB_ROLE, unique
+from .network import MARK, given
+
+LAST_PRIORITY = 2147483647
+RECORD_SECONDS = 300
+HSTS = "Strict-Transport-Security: max-age=31536000; includeSubDomains"
+
+
+def edge_graph(options: Mapping[str, Any], api: Caller) -> list[Resource]:
+    """Everything between a browser and the ingress gateway's pods."""
+    groups = endpoint_groups(api, options) if options.get("endpoint_group") else None
+    front = _front(options)
+    names = _names(options, front[0])
+    backend = _backend(options, groups)
+    return [*front, *names, *backend, *_routes(options)]
+
+
+def endpoint_groups(api: Caller, options: Mapping[str, Any]) -> list[str]:
+    """The zonal network endpoint groups of the wanted name that exist now, as links; one for each zone with pods."""
+    params = {"project": options["project"], "filter": f'name = "{options["endpoint_group"]}"'}
+    scopes = api.pages("compute", "networkEndpointGroups.aggregatedList", params)
+    found = [group for scope in scopes for group in scope.get("networkEndpointGroups") or []]
+    project = f"projects/{options['project']}"
+    return sorted(
+        f"{project}/zones/{group['zone'].rsplit('/', 1)[-1]}/networkEndpointGroups/{group['name']}" for group in found
+    )
+
+
+def edge_outputs(seen: Mapping[str, Spec | None]) -> dict[str, Any]:
+    """What the module returns: address, name servers, the backend service's id, joined endpoint groups."""
+
+    def of(kind: str) -> Spec:
+        return next((have for key, have in seen.items() if key.startswith(f"{kind}/") and have), {})
+
+    backend = of("backend_service")
+    certificate = of("certificate")
+    return {
+        "load_balancer": {
+            "address": of("address").get("address", ""),
+            "name_servers": of("dns_zone").get("nameServers", []),
+            "backend_service_id": str(backend.get("id", "")),
+            "endpoint_groups": [entry.get("group") for entry in backend.get("backends") or []],
+            "certificate_state": (certificate.get("managed") or {}).get("state", ""),
+        }
+    }
+
+
+def _front(options: Mapping[str, Any]) -> list[Resource]:
+    params = {"project": options["project"]}
+    spec = given({"addressType": "EXTERNAL", "ipVersion": "IPV4", "description": MARK, "labels": options.get("labels")})
+    return [Resource(kinds.ADDRESS, options["name"], spec, params)]
+
+
+def _names(options: Mapping[str, Any], address: Resource) -> list[Resource]:
+    """DNS zone and records, and the certificate that DNS proves."""
+    project, labels, domain = options["project"], options.get("labels"), options["domain"]
+    params = {"project": project}
+    zone = Resource(
+        kinds.ZONE,
+        options["dns_zone"],
+        given({"dnsName": f"{domain}.", "description": MARK, "visibility": "public", "labels": labels}),
+        params,
+    )
+    records = []
+    for host in options["hosts"]:
+        name = f"A {host}.{domain}." if host else f"A {domain}."
+        spec = {"ttl": RECORD_SECONDS, "rrdatas": [Output(address.key, "address")]}
+        records.append(_record(zone, name, spec))
+    proof = Resource(
+        kinds.DNS_AUTHORIZATION,
+        options["name"],
+        given({"domain": domain, "description": MARK, "labels": labels}),
+        params,
+    )
+    data = Output(proof.key, "dnsResourceRecord.data")
+    records.append(_record(zone, f"CNAME _acme-challenge.{domain}.", {"ttl": RECORD_SECONDS, "rrdatas": [data]}))
+    return [zone, *records, proof, *_certificate(options, proof)]
+
+
+def _record(zone: Resource, name: str, spec: Spec) -> Resource:
+    return Resource(kinds.RECORD, name, spec, {**zone.params, "zone": zone.name}, (zone.key,))
+
+
+def _certificate(options: Mapping[str, Any], proof: Resource) -> list[Resource]:
+    """A certificate for the domain and everything under it; its name follows the domain, for one in use cannot change."""
+    params, labels, domain = {"project": options["project"]}, options.get("labels"), options["domain"]
+    digest = hashlib.sha256(domain.encode()).hexdigest()[:8]
+    certificate = Resource(
+        kinds.CERTIFICATE,
+        f"{options['name']}-{digest}",
+        given(
+            {
+                "description": MARK,
+                "labels": labels,
+                "managed": {"domains": [domain, f"*.{domain}"], "dnsAuthorizations": [proof.link]},
+            }
+        ),
+        params,
+    )
+    bundle = Resource(kinds.CERTIFICATE_MAP, options["name"], given({"description": MARK, "labels": labels}), params)
+    entries = [
+        Resource(
+            kinds.MAP_ENTRY,
+            f"{options['name']}-{part}",
+            given({"hostname": host, "certificates": [certificate.link], "description": MARK, "labels": labels}),
+            {**params, "map": bundle.name},
+            (bundle.key,),
+        )
+        for part, host in (("domain", domain), ("hosts", f"*.{domain}"))
+    ]
+    return [certificate, bundle, *entries]
+
+
+def _backend(options: Mapping[str, Any], groups: Sequence[str] | None) -> list[Resource]:
+    params = {"project": options["project"]}
+    health = options["health"]
+    check = Resource(
+        kinds.HEALTH_CHECK,
+        options["name"],
+        {
+            "type": "HTTP",
+            "checkIntervalSec": 10,
+            "timeoutSec": 5,
+            "healthyThreshold": 2,
+            "unhealthyThreshold": 3,
+            "httpHealthCheck": {"port": health["port"], "requestPath": health["path"]},
+            "logConfig": {"enable": True},
+            "description": MARK,
+        },
+        params,
+    )
+    armor = Resource(
+        kinds.SECURITY_POLICY,
+        options["name"],
+        {"type": "CLOUD_ARMOR", "description": MARK, "rules": armor_rules(options)},
+        params,
+    )
+    spec = {
+        "protocol": "HTTP",
+        "loadBalancingScheme": "EXTERNAL_MANAGED",
+        "timeoutSec": options["timeout_seconds"],
+        "healthChecks": [check.link],
+        "securityPolicy": armor.link,
+        "iap": _iap(options["iap"]),
+        "logConfig": {"enable": True, "sampleRate": 1.0},
+        "connectionDraining": {"drainingTimeoutSec": 60},
+        "customResponseHeaders": [HSTS],
+        "description": MARK,
+    }
+    if groups:
+        rate = options["requests_per_endpoint"]
+        spec["backends"] = [
+            {"group": group, "balancingMode": "RATE", "maxRatePerEndpoint": rate, "capacityScaler": 1.0}
+            for group in groups
+        ]
+    service = Resource(kinds.BACKEND_SERVICE, options["name"], spec, params)
+    members = unique(f"{WEB_ROLE} {member}" for member in options.get("users") or [])
+    access = [Resource(WEB_POLICY, service.name, {"members": members}, params, (service.key,))] if members else []
+    return [check, armor, service, *access]
+
+
+def _iap(wanted: Mapping[str, Any]) -> Spec:
+    """Without a client Google manages one, for the organisation's own people."""
+    return given(
+        {
+            "enabled": wanted["enabled"],
+            "oauth2ClientId": wanted.get("client_id"),
+            "oauth2ClientSecret": wanted.get("client_secret"),
+        }
+    )
+
+
+def armor_rules(options: Mapping[str, Any]) -> list[Spec]:
+    """Google's preconfigured rules first, then the rate limit, then everybody else."""
+    rules: list[Spec] = [
+        {
+            "priority": 1000 + place * 10,
+            "description": f"Preconfigured rule {name}",
+            "action": "deny(403)",
+            "match": {"expr": {"expression": f"evaluatePreconfiguredWaf('{name}', {{'sensitivity': 1}})"}},
+        }
+        for place, name in enumerate(options.get("protections") or [])
+    ]
+    everybody = {"versionedExpr": "SRC_IPS_V1", "config": {"srcIpRanges": ["*"]}}
+    rules.append(
+        {
+            "priority": 9000,
+            "description": "Requests of one address in a minute",
+            "action": "throttle",
+            "match": everybody,
+            "rateLimitOptions": {
+                "conformAction": "allow",
+                "exceedAction": "deny(429)",
+                "enforceOnKey": "IP",
+                "rateLimitThreshold": {"count": options["requests_per_minute"], "intervalSec": 60},
+            },
+        }
+    )
+    rules.append(
+        {"priority": LAST_PRIORITY, "description": "Everybody else", "action": "allow", "match": dict(everybody)}
+    )
+    return rules
+
+
+def _routes(options: Mapping[str, Any]) -> list[Resource]:
+    project, name, labels = options["project"], options["name"], options.get("labels")
+    params = {"project": project}
+    link = f"projects/{project}/global"
+    plain = f"{name}-redirect"
+    service = f"{link}/backendServices/{name}"
+    bundle = f"//certificatemanager.googleapis.com/projects/{project}/locations/global/certificateMaps/{name}"
+    redirect = {"httpsRedirect": True, "redirectResponseCode": "MOVED_PERMANENTLY_DEFAULT", "stripQuery": False}
+    tls = Resource(
+        kinds.SSL_POLICY, name, {"profile": "MODERN", "minTlsVersion": "TLS_1_2", "description": MARK}, params
+    )
+    routes = Resource(kinds.URL_MAP, name, {"defaultService": service, "description": MARK}, params)
+    bounce = Resource(kinds.URL_MAP, plain, {"defaultUrlRedirect": redirect, "description": MARK}, params)
+    https = Resource(
+        kinds.HTTPS_PROXY,
+        name,
+        {"urlMap": routes.link, "certificateMap": bundle, "sslPolicy": tls.link, "description": MARK},
+        params,
+    )
+    http = Resource(kinds.HTTP_PROXY, plain, {"urlMap": bounce.link, "description": MARK}, params)
+    rules = [
+        Resource(
+            kinds.FORWARDING_RULE,
+            label,
+            given(
+                {
+                    "target": proxy.link,
+                    "IPAddress": f"{link}/addresses/{name}",
+                    "IPProtocol": "TCP",
+                    "portRange": port,
+                    "loadBalancingScheme": "EXTERNAL_MANAGED",
+                    "labels": labels,
+                }
+            ),
+            params,
+        )
+        for label, proxy, port in ((name, https, "443-443"), (plain, http, "80-80"))
+    ]
+    return [tls, routes, bounce, https, http, *rules]

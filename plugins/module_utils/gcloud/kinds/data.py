@@ -1,0 +1,247 @@
+"""Kinds of resources that hold data: buckets, image repositories, databases, secrets.
+
+Defaults and update calls: recordings/FACTS.md (Cloud Storage, Secret Manager, Artifact Registry) and the discovery
+document of sqladmin v1.
+"""
+
+from __future__ import annotations
+
+import base64
+import secrets
+import string
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ..errors import PlatformError
+from ..model import Caller, Drift, Field, Kind, Resource, RestKind, Spec, Update, lookup
+
+MOVE = "Google fixes this when it is made: make another beside it and copy the data."
+EMPTY = "Empty or export what it holds first; nothing here ever throws data away."
+
+BUCKET = RestKind(
+    name="bucket",
+    service="storage",
+    collection="buckets",
+    own={"bucket": "{name}"},
+    parent={"project": "{project}"},
+    fields=(
+        Field("location", update=None, compare="caseless", way_out=MOVE),
+        Field("storageClass"),
+        Field("iamConfiguration.uniformBucketLevelAccess.enabled", default=False),
+        Field("iamConfiguration.publicAccessPrevention", default="inherited"),
+        Field("versioning.enabled", default=False),
+        Field("lifecycle.rule", compare="set"),
+        Field("labels", compare="map", update="labels"),
+    ),
+    updates={
+        "patch": Update(),
+        # PATCH merges maps: a label goes only when it is set to null
+        "labels": Update(
+            body=lambda resource, spec, have, drifts: {
+                "labels": {**dict.fromkeys(have.get("labels") or {}), **spec["labels"]}
+            }
+        ),
+    },
+)
+
+REPOSITORY = RestKind(
+    name="repository",
+    service="artifactregistry",
+    collection="projects.locations.repositories",
+    own={"name": "projects/{project}/locations/{location}/repositories/{name}"},
+    parent={"parent": "projects/{project}/locations/{location}"},
+    insert="create",
+    insert_params={"repositoryId": "{name}"},
+    named=None,
+    link="projects/{project}/locations/{location}/repositories/{name}",
+    operation="artifactregistry",
+    fields=(
+        Field("format", update=None, way_out=MOVE),
+        Field("description", default=""),
+        Field("labels", compare="map"),
+    ),
+    updates={"patch": Update(mask=True)},
+)
+
+SECRET_NAME = "projects/{project}/secrets/{name}"  # noqa: S105 - a template of a resource name
+SECRET = RestKind(
+    name="secret",
+    service="secretmanager",
+    collection="projects.secrets",
+    own={"name": SECRET_NAME},
+    parent={"parent": "projects/{project}"},
+    insert="create",
+    insert_params={"secretId": "{name}"},
+    named=None,
+    link=SECRET_NAME,
+    fields=(
+        Field("replication", update=None, compare="create"),
+        Field("labels", compare="map"),
+    ),
+    updates={"patch": Update(mask=True)},
+)
+
+SQL_INSTANCE = RestKind(
+    name="database_instance",
+    service="sqladmin",
+    collection="instances",
+    own={"project": "{project}", "instance": "{name}"},
+    parent={"project": "{project}"},
+    link="projects/{project}/instances/{name}",
+    operation="sql",
+    pending={"state": frozenset({"PENDING_CREATE", "PENDING_DELETE", "MAINTENANCE"})},
+    failed={"state": frozenset({"FAILED"})},
+    fields=(
+        Field("databaseVersion", update=None, way_out="Upgrade a major version by hand, by Google's guide."),
+        Field("region", update=None, way_out=MOVE),
+        Field("settings.tier"),
+        Field("settings.edition", compare="create"),
+        Field("settings.availabilityType", default="ZONAL"),
+        Field("settings.dataDiskSizeGb", compare="create"),  # it grows by itself, and never shrinks
+        Field("settings.dataDiskType", update=None, default="PD_SSD", way_out=MOVE),
+        Field("settings.storageAutoResize", default=True),
+        Field("settings.deletionProtectionEnabled", default=False),
+        Field("settings.activationPolicy", default="ALWAYS"),
+        Field("settings.ipConfiguration.ipv4Enabled", default=False),
+        Field("settings.ipConfiguration.privateNetwork", update=None, way_out=MOVE),
+        Field("settings.ipConfiguration.sslMode"),
+        Field("settings.backupConfiguration.enabled", default=False),
+        Field("settings.backupConfiguration.startTime"),
+        Field("settings.backupConfiguration.pointInTimeRecoveryEnabled", default=False),
+        Field("settings.databaseFlags", compare="keyed"),
+        Field("settings.userLabels", compare="map"),
+    ),
+    updates={"patch": Update()},
+)
+
+DATABASE = RestKind(
+    name="database",
+    service="sqladmin",
+    collection="databases",
+    own={"project": "{project}", "instance": "{instance}", "database": "{name}"},
+    parent={"project": "{project}", "instance": "{instance}"},
+    operation="sql",
+    fields=(Field("charset", update=None, way_out=MOVE), Field("collation", update=None, way_out=MOVE)),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SecretValue(Kind):
+    """The random value of a secret, made once and never read back to Ansible.
+
+    The wanted spec is ``{"length": 32}``. A secret that has an enabled version has a value, whoever put it there.
+    """
+
+    name: str = "secret_value"
+    fields: tuple[Field, ...] = (Field("length", compare="create"),)
+
+    def read(self, api: Caller, resource: Resource) -> Spec | None:
+        """The number of the newest enabled version, not the value."""
+        params = {"parent": _secret(resource), "filter": "state:ENABLED", "pageSize": 1}
+        try:
+            found = api.call("secretmanager", "projects.secrets.versions.list", params).get("versions") or []
+        except PlatformError as error:
+            if error.code == 404:
+                return None
+            raise
+        return {"version": str(found[0]["name"]).rsplit("/", 1)[-1]} if found else None
+
+    def create(self, api: Caller, resource: Resource, spec: Spec) -> Spec:
+        """Add a version with a new random value."""
+        value = random_value(int(spec["length"]))
+        body = {"payload": {"data": base64.b64encode(value.encode()).decode()}}
+        api.call("secretmanager", "projects.secrets.addVersion", {"parent": _secret(resource)}, body)
+        return {}
+
+    def update(
+        self, api: Caller, resource: Resource, spec: Spec, have: Spec, name: str, drifts: Sequence[Drift]
+    ) -> Spec:
+        """Not called: a value is never compared."""
+        raise PlatformError("a secret's value is never changed", action="update", resource=resource.title)
+
+    def delete(self, api: Caller, resource: Resource, have: Spec) -> Spec:
+        """Nothing: the value goes with the secret."""
+        return {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatabaseUser(Kind):
+    """A Cloud SQL user whose password is the newest version of a secret.
+
+    Cloud SQL tells nothing about passwords, so the number of the version that was set last is kept as an annotation of
+    the secret. A new version of the secret is set at the next run; a run that was killed between the two is finished.
+    """
+
+    name: str = "database_user"
+    operation: str = "sql"
+    fields: tuple[Field, ...] = (Field("passwordVersion", update="password"),)
+
+    def read(self, api: Caller, resource: Resource) -> Spec | None:
+        """The user and the version of the secret that was set; None when there is no such user."""
+        place = {"project": resource.params["project"], "instance": resource.params["instance"]}
+        try:
+            listed = api.call("sqladmin", "users.list", place).get("items") or []
+        except PlatformError as error:
+            if error.code in (400, 403, 404):  # no instance, or one that is being made
+                return None
+            raise
+        if not any(user.get("name") == resource.name for user in listed):
+            return None
+        secret = api.get("secretmanager", "projects.secrets.get", {"name": self._secret(resource)}) or {}
+        return {"passwordVersion": lookup(secret, f"annotations.{self._mark(resource)}", "")}
+
+    def create(self, api: Caller, resource: Resource, spec: Spec) -> Spec:
+        """Make the user with the secret's value."""
+        body = {"name": resource.name, "password": self._password(api, resource, spec)}
+        place = {"project": resource.params["project"], "instance": resource.params["instance"]}
+        answer = api.call("sqladmin", "users.insert", place, body)
+        self._remember(api, resource, spec)
+        return answer
+
+    def update(
+        self, api: Caller, resource: Resource, spec: Spec, have: Spec, name: str, drifts: Sequence[Drift]
+    ) -> Spec:
+        """Set the password to the secret's value."""
+        place = {"project": resource.params["project"], "instance": resource.params["instance"], "name": resource.name}
+        body = {"name": resource.name, "password": self._password(api, resource, spec)}
+        answer = api.call("sqladmin", "users.update", place, body)
+        self._remember(api, resource, spec)
+        return answer
+
+    def delete(self, api: Caller, resource: Resource, have: Spec) -> Spec:
+        """Remove the user."""
+        place = {"project": resource.params["project"], "instance": resource.params["instance"], "name": resource.name}
+        return api.call("sqladmin", "users.delete", place)
+
+    def _password(self, api: Caller, resource: Resource, spec: Spec) -> str:
+        name = f"{self._secret(resource)}/versions/{spec['passwordVersion']}"
+        found = api.call("secretmanager", "projects.secrets.versions.access", {"name": name})
+        return base64.b64decode(found["payload"]["data"]).decode()
+
+    def _remember(self, api: Caller, resource: Resource, spec: Spec) -> None:
+        name = self._secret(resource)
+        secret = api.call("secretmanager", "projects.secrets.get", {"name": name})
+        notes = {**(secret.get("annotations") or {}), self._mark(resource): str(spec["passwordVersion"])}
+        params = {"name": name, "updateMask": "annotations"}
+        api.call("secretmanager", "projects.secrets.patch", params, {"annotations": notes, "etag": secret["etag"]})
+
+    @staticmethod
+    def _secret(resource: Resource) -> str:
+        return f"projects/{resource.params['project']}/secrets/{resource.params['secret']}"
+
+    @staticmethod
+    def _mark(resource: Resource) -> str:
+        return f"set-for-{resource.params['instance']}-{resource.name}"
+
+
+SECRET_VALUE = SecretValue()
+DATABASE_USER = DatabaseUser()
+
+
+def random_value(length: int) -> str:
+    """*length* random letters and digits, from the operating system's generator."""
+    return "".join(secrets.choice(string.ascii_letters + string.digits) for _ in range(length))
+
+
+def _secret(resource: Resource) -> str:
+    return SECRET_NAME.format(project=resource.params["project"], name=resource.name)
