@@ -186,6 +186,9 @@ def _from_api_core(error: Any) -> PlatformError:
 
 
 def _from_auth(error: Exception) -> PlatformError:
+    if "necessary fields need to refresh" in str(error):  # a bare access token that Google answered with 401
+        hint = "It is wrong or has expired: give a new one, or use credentials that renew themselves."
+        return PlatformError("Google refused the access token", code=401, reason="credentials", hint=hint)
     hint = (
         "Log in (`gcloud auth application-default login`), or point GOOGLE_APPLICATION_CREDENTIALS or the option "
         "service_account_file at a service account's key file."

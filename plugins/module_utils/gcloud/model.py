@@ -106,7 +106,8 @@ class Update:
     """A call that changes fields. ``body(resource, spec, have, drifts)`` makes what it sends.
 
     ``params`` are added to the resource's own; ``mask`` adds ``updateMask`` with the changed paths. ``method`` is
-    within the kind's collection unless it has a dot. ``own`` stands in for the kind's own path parameters. ``own`` stands in for the kind's own path parameters.
+    within the kind's collection unless it has a dot. ``own`` stands in for the kind's own path
+    parameters.
     """
 
     method: str = "patch"

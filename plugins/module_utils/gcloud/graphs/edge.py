@@ -93,7 +93,7 @@ def _record(zone: Resource, name: str, spec: Spec) -> Resource:
 
 
 def _certificate(options: Mapping[str, Any], proof: Resource) -> list[Resource]:
-    """A certificate for the domain and everything under it; its name follows the domain, for one in use cannot change."""
+    """A certificate for the domain and all under it; its name follows the domain, for one in use cannot change."""
     params, labels, domain = {"project": options["project"]}, options.get("labels"), options["domain"]
     digest = hashlib.sha256(domain.encode()).hexdigest()[:8]
     certificate = Resource(

@@ -1,0 +1,135 @@
+"""Whether the deploying account can do the whole job, found out by reading only and told all at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from .clients import Api
+from .errors import PlatformError, role_for
+
+# What the layers need, one permission for each call that makes something: testIamPermissions takes up to 100.
+PERMISSIONS: tuple[str, ...] = (
+    "artifactregistry.repositories.create",
+    "certificatemanager.certs.create",
+    "certificatemanager.certmaps.create",
+    "certificatemanager.dnsauthorizations.create",
+    "cloudsql.instances.create",
+    "cloudsql.users.create",
+    "compute.backendServices.create",
+    "compute.firewalls.create",
+    "compute.globalAddresses.create",
+    "compute.globalForwardingRules.create",
+    "compute.healthChecks.create",
+    "compute.instances.create",
+    "compute.networks.create",
+    "compute.routers.create",
+    "compute.securityPolicies.create",
+    "compute.subnetworks.create",
+    "compute.targetHttpsProxies.create",
+    "compute.urlMaps.create",
+    "container.clusters.create",
+    "dns.managedZones.create",
+    "iam.serviceAccounts.create",
+    "iam.serviceAccounts.actAs",
+    "iam.serviceAccounts.setIamPolicy",
+    "iap.tunnelInstances.setIamPolicy",
+    "iap.webServices.setIamPolicy",
+    "resourcemanager.projects.getIamPolicy",
+    "resourcemanager.projects.setIamPolicy",
+    "secretmanager.secrets.create",
+    "secretmanager.versions.add",
+    "servicenetworking.services.addPeering",
+    "serviceusage.services.enable",
+    "storage.buckets.create",
+)
+NOT_FOUND = "Check the project's id and that the deploying account has a role in it (roles/browser shows it)."
+
+
+@dataclass
+class Findings:
+    """What was found; ``problems`` stop the run, ``notes`` do not."""
+
+    identity: str = ""
+    project_number: str = ""
+    disabled_services: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def as_dict(self) -> dict[str, Any]:
+        """For Ansible."""
+        return {
+            "identity": self.identity,
+            "project_number": self.project_number,
+            "disabled_services": self.disabled_services,
+            "notes": self.notes,
+        }
+
+
+def examine(api: Api, project: str, services: Sequence[str], permissions: Sequence[str]) -> Findings:
+    """Check credentials, project, billing, permissions and APIs.
+
+    Raises PlatformError at once where nothing further can be known (credentials, project); the rest is collected.
+    """
+    found = Findings()
+    api.access_token()
+    found.identity = api.identity()
+    found.project_number = _project(api, project)
+    _billing(api, project, found)
+    _permissions(api, project, permissions, found)
+    _services(api, project, services, found)
+    return found
+
+
+def _project(api: Api, project: str) -> str:
+    try:
+        seen = api.call("cloudresourcemanager", "projects.get", {"name": f"projects/{project}"})
+    except PlatformError as error:
+        if error.code in (403, 404) and error.reason not in ("SERVICE_DISABLED", "accessNotConfigured"):
+            error.hint = NOT_FOUND
+        raise error.about("read", f"project {project}") from error
+    if seen.get("state", "ACTIVE") != "ACTIVE":
+        raise PlatformError(
+            f"it is in the state {seen['state']}",
+            action="use",
+            resource=f"project {project}",
+            reason="state",
+            hint=f"Restore it (gcloud projects undelete {project}), or choose another in platform_project.",
+        )
+    return str(seen["name"]).removeprefix("projects/")
+
+
+def _billing(api: Api, project: str, found: Findings) -> None:
+    try:
+        info = api.call("cloudbilling", "projects.getBillingInfo", {"name": f"projects/{project}"})
+    except PlatformError as error:
+        found.notes.append(f"Billing could not be checked ({error.message.rstrip('.')}).")
+        return
+    if not info.get("billingEnabled"):
+        found.problems.append(
+            f"Billing is off in project {project}. Link an open billing account to it "
+            f"(gcloud billing projects link {project} --billing-account=...)."
+        )
+
+
+def _permissions(api: Api, project: str, permissions: Sequence[str], found: Findings) -> None:
+    body = {"permissions": sorted(permissions)}
+    answer = api.call("cloudresourcemanager", "projects.testIamPermissions", {"resource": f"projects/{project}"}, body)
+    missing = sorted(set(permissions) - set(answer.get("permissions") or []))
+    for name in missing:
+        found.problems.append(
+            f"{found.identity or 'The deploying account'} lacks the permission {name} in project {project}. "
+            f"Grant it {role_for(name)} or another role that has it."
+        )
+
+
+def _services(api: Api, project: str, services: Sequence[str], found: Findings) -> None:
+    params = {"parent": f"projects/{project}", "filter": "state:ENABLED", "pageSize": 200}
+    try:
+        listed = api.pages("serviceusage", "services.list", params, "services")
+    except PlatformError as error:
+        found.problems.append(str(error.about("list", f"the enabled APIs of project {project}")))
+        return
+    on = {str(entry["name"]).rsplit("/", 1)[-1] for entry in listed}
+    found.disabled_services = [name for name in services if name not in on]

@@ -1,0 +1,143 @@
+"""gcp_network against the emulator: create, run again, check, change, remove."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from plugins.module_utils.gcloud.clients import Api
+from plugins.module_utils.gcloud.errors import PlatformError
+from plugins.module_utils.gcloud.graphs.network import network_graph
+
+from .conftest import Google
+
+
+def graph(options: Mapping[str, Any], api: Any) -> Any:
+    return network_graph(options)
+
+
+def options(**more: Any) -> dict[str, Any]:
+    return {
+        "name": "mlops",
+        "mtu": 1460,
+        "routing_mode": "REGIONAL",
+        "subnets": [
+            {
+                "name": "mlops-europe-west1",
+                "region": "europe-west1",
+                "range": "10.10.0.0/20",
+                "secondary_ranges": {"pods": "10.32.0.0/14", "services": "10.36.0.0/20"},
+                "private_google_access": True,
+                "flow_logs": {
+                    "enabled": True,
+                    "interval": "INTERVAL_5_SEC",
+                    "sampling": 0.5,
+                    "metadata": "INCLUDE_ALL_METADATA",
+                },
+            }
+        ],
+        "routers": [
+            {
+                "name": "mlops-router",
+                "region": "europe-west1",
+                "nats": [
+                    {
+                        "name": "mlops-nat",
+                        "dynamic_ports": True,
+                        "min_ports_per_vm": 64,
+                        "max_ports_per_vm": 4096,
+                        "log": "ERRORS_ONLY",
+                    }
+                ],
+            }
+        ],
+        "firewall_rules": [
+            {
+                "name": "mlops-iap-ssh",
+                "description": "SSH from IAP",
+                "source_ranges": ["35.235.240.0/20"],
+                "target_tags": ["mlops-bastion"],
+                "protocols": [{"protocol": "tcp", "ports": ["22"]}],
+                "log": True,
+            }
+        ],
+        "private_services": None,
+        **more,
+    }
+
+
+def changed(path: str, value: Any) -> dict[str, Any]:
+    made = options()
+    inner: Any = made
+    *way, last = path.split(".")
+    for part in way:
+        inner = inner[int(part)] if part.isdigit() else inner[part]
+    inner[last] = value
+    return made
+
+
+def test_from_nothing_to_nothing(google: Google) -> None:
+    assert len(google.lifecycle(graph, options())) == 4
+    assert len(google.gone(graph, options())) == 4
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "line"),
+    [
+        ("mtu", 1500, "update network mlops: mtu: 1460 -> 1500"),
+        ("routing_mode", "GLOBAL", "update network mlops: routingConfig.routingMode: REGIONAL -> GLOBAL"),
+        ("subnets.0.private_google_access", False, "privateIpGoogleAccess: true -> false"),
+        ("subnets.0.flow_logs", {"enabled": False}, "logConfig.enable: true -> false"),
+        ("subnets.0.flow_logs.sampling", 1.0, "logConfig.flowSampling: 0.5 -> 1.0"),
+        (
+            "subnets.0.secondary_ranges",
+            {"pods": "10.32.0.0/14", "services": "10.36.0.0/20", "more": "10.37.0.0/20"},
+            "secondaryIpRanges",
+        ),
+        ("subnets.0.secondary_ranges", {"pods": "10.32.0.0/14"}, "secondaryIpRanges"),
+        ("routers.0.nats.0.min_ports_per_vm", 128, "nats"),
+        ("routers.0.nats", [], "nats"),
+        ("firewall_rules.0.source_ranges", ["10.0.0.0/8", "35.235.240.0/20"], "sourceRanges"),
+        ("firewall_rules.0.target_tags", [], "targetTags: [mlops-bastion] -> []"),
+        ("firewall_rules.0.priority", 900, "priority: 1000 -> 900"),
+        ("firewall_rules.0.log", False, "logConfig.enable: true -> false"),
+        ("firewall_rules.0.protocols", [{"protocol": "udp", "ports": ["53"]}], "allowed"),
+        ("firewall_rules.0.description", "other", "description: SSH from IAP -> other"),
+    ],
+)
+def test_every_field_that_can_change_changes(google: Google, path: str, value: Any, line: str) -> None:
+    google.apply(graph, options())
+    (done,) = google.lifecycle(graph, changed(path, value))
+    assert line in done
+
+
+@pytest.mark.parametrize(
+    ("path", "value"), [("subnets.0.range", "10.11.0.0/20"), ("private_services.range", "10.41.0.0/20")]
+)
+def test_what_cannot_change_is_refused_with_both_values(google: Google, path: str, value: str) -> None:
+    google.apply(graph, options())
+    with pytest.raises(PlatformError, match="cannot change") as caught:
+        google.apply(graph, changed(path, value))
+    assert value.split("/")[0] in str(caught.value)
+    assert "range" in caught.value.hint
+
+
+def test_what_is_unset_and_what_is_not_listed_is_left_alone(google: Google) -> None:
+    google.apply(graph, options())
+    assert google.apply(graph, {"name": "mlops", "subnets": [], "firewall_rules": []}) == []
+
+
+def test_a_missing_permission_is_named_with_a_role(google: Google) -> None:
+    with pytest.raises(PlatformError) as caught:
+        google.as_person("eve@acme.example").plan(graph, options())
+    assert caught.value.code == 403
+    assert caught.value.permission.startswith("compute.")
+    assert "roles/" in caught.value.hint
+    assert "Failed to read" in str(caught.value)
+
+
+def test_a_refused_token_says_so(google: Google) -> None:
+    with pytest.raises(PlatformError, match="refused the access token"):
+        Google(Api(access_token="nonsense"), google.emulator).plan(graph, options())

@@ -1,0 +1,56 @@
+"""What stops a run before anything is made: unknown project, no credentials, billing, permissions, APIs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from plugins.module_utils.gcloud.clients import Api
+from plugins.module_utils.gcloud.errors import PlatformError
+from plugins.module_utils.gcloud.preflight import PERMISSIONS, examine
+
+from .conftest import Google
+
+SERVICES = ["compute.googleapis.com", "cloudresourcemanager.googleapis.com"]
+
+
+def test_all_is_well_and_tells_which_apis_are_off(bare: Google) -> None:
+    found = examine(bare.api, bare.project, SERVICES, PERMISSIONS)
+    assert found.problems == []
+    assert found.identity == "deployer@acme-mlops.iam.gserviceaccount.com"
+    assert found.project_number == "417385926104"
+    assert found.disabled_services == ["compute.googleapis.com"]
+
+
+def test_unknown_project(bare: Google) -> None:
+    with pytest.raises(PlatformError, match="read project no-such-project") as caught:
+        examine(bare.api, "no-such-project", SERVICES, PERMISSIONS)
+    assert "Check the project's id" in str(caught.value)
+
+
+def test_missing_permissions_are_all_named_with_a_role(bare: Google) -> None:
+    alice = bare.as_person("alice@acme.example")
+    found = examine(alice.api, bare.project, SERVICES, PERMISSIONS)
+    assert len(found.problems) > 20
+    (line,) = [line for line in found.problems if "container.clusters.create" in line]
+    assert "roles/container.admin" in line
+
+
+def test_no_credentials(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("GOOGLE_APPLICATION_CREDENTIALS", raising=False)
+    monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path))
+    monkeypatch.setenv("NO_GCE_CHECK", "true")
+    with pytest.raises(PlatformError, match="no usable Google credentials") as caught:
+        examine(Api(), "p", [], [])
+    assert "gcloud auth application-default login" in str(caught.value)
+
+
+@pytest.mark.parametrize("content", [None, "not json", "{}"], ids=["missing", "no json", "no key"])
+def test_an_unusable_key_file(tmp_path: Path, content: str | None) -> None:
+    path = tmp_path / "key.json"
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(PlatformError, match="key.json cannot be used") as caught:
+        Api(service_account_file=str(path)).access_token()
+    assert "readable JSON key file" in caught.value.hint
