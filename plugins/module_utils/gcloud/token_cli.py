@@ -1,0 +1,46 @@
+#!/usr/bin/env python3
+"""A Google access token for Kubernetes clients: what gke-gcloud-auth-plugin does, without gcloud.
+
+A kubeconfig names it as its exec credential plugin. Runs as a file: kubectl knows nothing of Python packages.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+if not __package__:
+    # Started as a file: its folder must not shadow the standard library, the folder above holds the package.
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+    __package__ = Path(__file__).resolve().parent.name
+    __import__(__package__)
+
+from .clients import Api
+from .errors import PlatformError
+
+VALID_MINUTES = 5  # a client asks again after that; Google's tokens are good for an hour
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Print an ExecCredential; returns the exit status."""
+    parser = argparse.ArgumentParser(description="A Google access token as a Kubernetes exec credential.")
+    parser.add_argument("--service-account-file", help="JSON key file (default: application default credentials)")
+    parser.add_argument("--impersonate", metavar="EMAIL", help="service account to act as")
+    options = parser.parse_args(argv)
+    try:
+        token = Api(service_account_file=options.service_account_file, impersonate=options.impersonate).access_token()
+    except PlatformError as error:
+        print(error, file=sys.stderr)
+        return 1
+    expires = (datetime.now(UTC) + timedelta(minutes=VALID_MINUTES)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    status = {"token": token, "expirationTimestamp": expires}
+    json.dump({"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential", "status": status}, sys.stdout)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

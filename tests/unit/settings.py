@@ -1,0 +1,42 @@
+"""The settings as Ansible sees them: the contract in group_vars, an inventory's own files, and what a test changes."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from ansible.inventory.manager import InventoryManager
+from ansible.parsing.dataloader import DataLoader
+from ansible.plugins.loader import init_plugin_loader
+from ansible.template import Templar
+from ansible.vars.manager import VariableManager
+
+from plugins.module_utils.settings.check import load_options, problems
+
+ROOT = Path(__file__).resolve().parents[2]
+OPTIONS = load_options(ROOT / "roles")
+
+
+@cache
+def _variables(inventory: str) -> tuple[DataLoader, dict[str, Any]]:
+    init_plugin_loader()
+    loader = DataLoader()
+    loader.set_basedir(str(ROOT))
+    manager = InventoryManager(loader=loader, sources=[str(ROOT / "inventories" / inventory)])
+    variables = VariableManager(loader=loader, inventory=manager)
+    return loader, variables.get_vars(host=manager.get_host("localhost"))
+
+
+def settings(changes: dict[str, Any] | None = None, inventory: str = "rehearsal") -> dict[str, Any]:
+    """The filled-in variables of *inventory* with *changes* on top."""
+    loader, variables = _variables(inventory)
+    raw = {**variables, "ansible_playbook_python": "python3", **(changes or {})}
+    templar = Templar(loader=loader, variables=raw)
+    filled = {name: templar.template(value) for name, value in raw.items() if name in OPTIONS}
+    return {**raw, **filled}
+
+
+def found(changes: dict[str, Any] | None = None, inventory: str = "rehearsal") -> list[str]:
+    """The problems of those settings."""
+    return problems(settings(changes, inventory), OPTIONS)

@@ -1,0 +1,204 @@
+"""Bad input is refused before any call, by a message that names the setting by its path and the way to mend it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from plugins.module_utils.settings import rules
+from plugins.module_utils.settings.cross import parse_range
+
+from .settings import found, settings
+
+Case = tuple[dict[str, Any], str, str]
+SUBNET = {
+    "name": "mlops-europe-west1",
+    "region": "europe-west1",
+    "range": "10.10.0.0/20",
+    "secondary_ranges": {"pods": "10.32.0.0/14", "services": "10.36.0.0/20"},
+}
+ROUTER = {"name": "r", "region": "europe-west1"}
+POOL = {"name": "general", "machine_type": "e2-standard-4"}
+RULE = {"name": "r", "protocols": [{"protocol": "tcp", "ports": ["22"]}]}
+
+
+def subnet(**more: Any) -> dict[str, Any]:
+    return {"network": {"subnets": [{**SUBNET, **more}]}}
+
+
+def nat(**more: Any) -> dict[str, Any]:
+    return {"network": {"routers": [{**ROUTER, "nats": [{"name": "n", **more}]}]}}
+
+
+def pool(**more: Any) -> dict[str, Any]:
+    return {"cluster": {"node_pools": [{**POOL, **more}]}}
+
+
+def rule(**more: Any) -> dict[str, Any]:
+    return {"network": {"firewall_rules": [{**RULE, **more}]}}
+
+
+# what is set, the path the message must begin with, and a part of it that tells what to do
+CASES: list[Case] = [
+    # misspelt
+    ({"cluster": {"nodepools": []}}, "cluster.nodepools", "did you mean `node_pools`?"),
+    (subnet(private_google_acess=True), "network.subnets[0].private_google_acess", "`private_google_access`"),
+    ({"data": {"database": {"teir": "x"}}}, "data.database.teir", "did you mean `tier`?"),
+    ({"edge": {"helth": {}}}, "edge.helth", "did you mean `health`?"),
+    ({"netwrok": {}}, "netwrok", "did you mean `network`?"),
+    ({"platform_domian": "x"}, "platform_domian", "did you mean `platform_domain`?"),
+    (pool(taints=[{"key": "a", "efect": "NO_SCHEDULE"}]), "cluster.node_pools[0].taints[0].efect", "`effect`"),
+    ({"cluster": {"release_channel": "REGULER"}}, "cluster.release_channel", "did you mean `REGULAR`?"),
+    # types
+    ({"network": {"mtu": "big"}}, "network.mtu", "a whole number"),
+    ({"cluster": {"node_pools": "general"}}, "cluster.node_pools", "a list"),
+    ({"edge": {"hosts": {}}}, "edge.hosts", "a list"),
+    ({"data": {"database": {"deletion_protection": "yes"}}}, "data.database.deletion_protection", "true or false"),
+    (pool(labels=["a"]), "cluster.node_pools[0].labels", "a mapping"),
+    ({"bastion": {"machine_type": 4}}, "bastion.machine_type", "a text"),
+    # required
+    ({"platform_project": None}, "platform_project", "is required"),
+    ({"cluster": {"node_pools": [{"name": "x"}]}}, "cluster.node_pools[0].machine_type", "is required"),
+    ({"network": {"routers": [{"name": "r"}]}}, "network.routers[0].region", "is required"),
+    # names
+    ({"platform_project": "Acme_ML"}, "platform_project", "lower-case"),
+    ({"platform_project": "your-project-id"}, "platform_project", "set the id of your project"),
+    ({"platform_name": "a-name-of-17-char"}, "platform_name", "at most 16"),
+    ({"platform_name": "1platform"}, "platform_name", "a letter first"),
+    ({"cluster": {"name": "c" * 41}}, "cluster.name", "41 characters; at most 40"),
+    ({"cluster": {"name": "Cluster"}}, "cluster.name", "lower-case"),
+    ({"cluster": {"service_account": "short"}}, "cluster.service_account", "6 to 30"),
+    ({"bastion": {"service_account": "s" * 31}}, "bastion.service_account", "6 to 30"),
+    ({"data": {"bucket": {"name": "Bucket"}}}, "data.bucket.name", "3 to 63"),
+    ({"data": {"bucket": {"name": "google-models"}}}, "data.bucket.name", "bucket name"),
+    ({"data": {"mlflow_kubernetes_account": "mlflow"}}, "data.mlflow_kubernetes_account", "NAMESPACE/NAME"),
+    ({"data": {"database": {"name": "ml-flow"}}}, "data.database.name", "PostgreSQL"),
+    ({"data": {"database": {"user": "postgres"}}}, "data.database.user", "choose another"),
+    ({"data": {"database": {"instance": "i" * 90}}}, "data.database.instance", "shorten"),
+    ({"platform_labels": {"Team": "a"}}, "platform_labels.Team", "label key"),
+    ({"platform_labels": {"team": "A B"}}, "platform_labels.team", "label value"),
+    ({"platform_services": ["compute"]}, "platform_services[0]", "compute.googleapis.com"),
+    # domains
+    ({"platform_domain": "https://ml.acme.example"}, "platform_domain", "write ml.acme.example"),
+    ({"platform_domain": "ml.acme.example/mlflow"}, "platform_domain", "without path: write ml.acme.example"),
+    ({"platform_domain": "ML.acme.example"}, "platform_domain", "write ml.acme.example"),
+    ({"platform_domain": "ml.acme.example."}, "platform_domain", "no dot at the end"),
+    ({"platform_domain": "*.acme.example"}, "platform_domain", "write acme.example"),
+    ({"platform_domain": "localhost"}, "platform_domain", "such as ml.example.com"),
+    ({"platform_domain": f"{'a' * 60}.example"}, "platform_domain", "at most 62"),
+    ({"edge": {"hosts": ["a.b"]}}, "edge.hosts[0]", "one label"),
+    # ranges
+    (subnet(range="10.10.0.0"), "network.subnets[0].range", "write for example 10.10.0.0/24"),
+    (subnet(range="10.10.1.0/20"), "network.subnets[0].range", "write 10.10.0.0/20"),
+    (subnet(range="10.10.0.0/33"), "network.subnets[0].range", "no IPv4 range"),
+    (subnet(range="8.8.0.0/20"), "network.subnets[0].range", "not private"),
+    (subnet(range="172.17.0.0/20"), "network.subnets[0].range", "Cloud SQL"),
+    (subnet(range="10.32.0.0/20"), "network.subnets[0].secondary_ranges.pods", "overlaps network.subnets[0].range"),
+    (
+        subnet(secondary_ranges={"pods": "10.32.0.0/14", "services": "10.33.0.0/20"}),
+        "network.subnets[0].secondary_ranges.services",
+        "overlaps network.subnets[0].secondary_ranges.pods",
+    ),
+    ({"network": {"private_services": {"range": "10.10.0.0/20"}}}, "network.private_services.range", "overlaps"),
+    ({"network": {"private_services": {"range": "10.40.0.0/28"}}}, "network.private_services.range", "from /8 to /24"),
+    ({"cluster": {"control_plane_range": "10.32.0.0/28"}}, "cluster.control_plane_range", "overlaps"),
+    ({"cluster": {"control_plane_range": "172.16.0.0/24"}}, "cluster.control_plane_range", "exactly /28"),
+    ({"cluster": {"authorized_networks": [{"range": "0.0.0.0/0"}]}}, "cluster.authorized_networks[0].range", "every"),
+    ({"cluster": {"authorized_networks": [{"range": "x"}]}}, "cluster.authorized_networks[0].range", "prefix"),
+    (rule(source_ranges=["10.0.0.1/8"]), "network.firewall_rules[0].source_ranges[0]", "write 10.0.0.0/8"),
+    # places
+    ({"platform_region": "europe-west1-b"}, "platform_region", "a region such as"),
+    ({"platform_zone": "us-central1-a"}, "platform_zone", "not in platform_region europe-west1"),
+    ({"bastion": {"zone": "us-central1-a"}}, "bastion.zone", "not in platform_region"),
+    ({"cluster": {"location": "us-central1"}}, "cluster.location", "neither platform_region"),
+    (subnet(region="us-central1"), "network.subnets[0].region", "one must be"),
+    (pool(zones=["us-central1-a"]), "cluster.node_pools[0].zones[0]", "not in platform_region"),
+    # references
+    ({"cluster": {"subnet": "other"}}, "cluster.subnet", "no subnetwork other"),
+    ({"cluster": {"pods_range": "pod"}}, "cluster.pods_range", "it has pods, services"),
+    ({"cluster": {"services_range": "pods"}}, "cluster.services_range", "another range"),
+    # people
+    ({"platform_users": ["alice@acme.example"]}, "platform_users[0]", "user:alice@acme.example"),
+    ({"platform_users": ["allUsers"]}, "platform_users[0]", "name people or groups"),
+    ({"platform_users": ["group:ML@acme.example"]}, "platform_users[0]", "lower case"),
+    ({"platform_users": ["team:ml@acme.example"]}, "platform_users[0]", "group:name@example.com"),
+    ({"platform_users": ["group:ml"]}, "platform_users[0]", "no e-mail address"),
+    ({"platform_users": ["group:a@b.c", "group:a@b.c"]}, "platform_users[1]", "more than once"),
+    ({"platform_operators": []}, "platform_operators", "at least one group"),
+    # numbers
+    ({"network": {"mtu": 9000}}, "network.mtu", "1300 to 8896"),
+    (rule(priority=70000), "network.firewall_rules[0].priority", "0 to 65535"),
+    (rule(protocols=[{"protocol": "tcp", "ports": ["ssh"]}]), "network.firewall_rules[0].protocols[0].ports[0]", "443"),
+    (subnet(flow_logs={"enabled": True, "sampling": 2.0}), "network.subnets[0].flow_logs.sampling", "0 to 1"),
+    (pool(min_nodes=4, max_nodes=2), "cluster.node_pools[0].min_nodes", "more than max_nodes"),
+    (pool(min_nodes=4), "cluster.node_pools[0].max_nodes", "must be set"),
+    (pool(initial_nodes=9, max_nodes=2), "cluster.node_pools[0].initial_nodes", "more than max_nodes"),
+    ({"cluster": {"node_pools": []}}, "cluster.node_pools", "at least one"),
+    ({"cluster": {"node_pools": [POOL, POOL]}}, "cluster.node_pools[1].name", "more than once"),
+    (nat(dynamic_ports=True, min_ports_per_vm=100), "network.routers[0].nats[0].min_ports_per_vm", "power of two"),
+    (nat(max_ports_per_vm=64), "network.routers[0].nats[0].max_ports_per_vm", "remove it"),
+    ({"edge": {"health": {"port": 9999}}}, "edge.health.port", "network.gateway_ports"),
+    ({"edge": {"requests_per_minute": 0}}, "edge.requests_per_minute", "from 1"),
+    # versions and times
+    ({"cluster": {"version": "v1.33"}}, "cluster.version", "1.33"),
+    ({"data": {"database": {"version": "15"}}}, "data.database.version", "POSTGRES_15"),
+    ({"data": {"database": {"backup_start": "2am"}}}, "data.database.backup_start", "02:00"),
+    ({"cluster": {"maintenance": {"start": "tomorrow"}}}, "cluster.maintenance.start", "2026-01-03T02:00:00Z"),
+    ({"cluster": {"maintenance": {"recurrence": "weekly"}}}, "cluster.maintenance.recurrence", "FREQ=WEEKLY"),
+    # sign-in
+    ({"edge": {"client_id": "x"}}, "edge.client_secret", "leave out both"),
+    ({"edge": {"health": {"path": "ready"}}}, "edge.health.path", "begins with /"),
+]
+
+
+@pytest.mark.parametrize(
+    ("changes", "path", "advice"), CASES, ids=[f"{path}-{n}" for n, (_, path, _) in enumerate(CASES)]
+)
+def test_bad_input_is_named_by_its_path_with_the_way_to_mend_it(
+    changes: dict[str, Any], path: str, advice: str
+) -> None:
+    lines = found(changes)
+    assert [line for line in lines if line.startswith(f"{path}:") and advice in line], lines
+
+
+def test_the_settings_of_the_sealed_world_are_sound() -> None:
+    assert found() == []
+
+
+def test_the_example_needs_nothing_but_what_is_marked_required() -> None:
+    assert [line.split(":")[0] for line in found(inventory="example")] == ["platform_project"]
+
+
+def test_all_problems_are_told_at_once_and_each_once() -> None:
+    lines = found({"platform_domain": "X", "cluster": {"name": "c" * 41, "typo": 1}, "network": {"mtu": 1}})
+    assert len(lines) == len(set(lines)) == 4, lines
+
+
+def test_a_broken_cause_is_told_once_and_not_for_every_name_made_from_it() -> None:
+    assert [line.split(":")[0] for line in found({"platform_domain": "https://ml.acme.example"})] == ["platform_domain"]
+    assert [line.split(":")[0] for line in found({"platform_name": "Mlops"})] == ["platform_name"]
+
+
+def test_settings_are_laid_over_the_defaults_key_by_key() -> None:
+    changed = settings({"network": {"private_services": {"range": "10.99.0.0/20"}}})["network_settings"]
+    assert changed["private_services"] == {"name": "mlops-private-services", "range": "10.99.0.0/20"}
+    assert changed["mtu"] == 1460
+
+
+@hypothesis_settings(max_examples=200, deadline=None)
+@given(st.from_regex(r"[a-z]([a-z0-9-]{0,38}[a-z0-9])?", fullmatch=True))
+def test_good_names_pass(text: str) -> None:
+    assert rules.name(40)(text) == ""
+
+
+@hypothesis_settings(max_examples=200, deadline=None)
+@given(st.text())
+def test_no_text_breaks_the_checks(text: str) -> None:
+    for check in (rules.domain, rules.member, rules.name(40), rules.moment, rules.project):
+        assert isinstance(check(text), str)
+    network, problem = parse_range(text)
+    assert (network is None) == bool(problem)
