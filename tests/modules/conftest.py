@@ -17,12 +17,8 @@ from plugins.module_utils.gcloud.plan import Plan
 from rehearsal.google.testing import PROJECT, Emulator, redirected, running
 
 Graph = Callable[[Mapping[str, Any], Api], Sequence[Resource]]
-SERVICES = [
-    f"{name}.googleapis.com"
-    for name in (
-        "artifactregistry certificatemanager compute container dns iam iap secretmanager servicenetworking sqladmin storage"
-    ).split()
-]
+NAMES = ("artifactregistry", "certificatemanager", "compute", "container", "dns", "iam", "iap", "secretmanager")
+SERVICES = [f"{name}.googleapis.com" for name in (*NAMES, "servicenetworking", "sqladmin", "storage")]
 
 
 @dataclass

@@ -51,6 +51,6 @@ def test_an_unusable_key_file(tmp_path: Path, content: str | None) -> None:
     path = tmp_path / "key.json"
     if content is not None:
         path.write_text(content)
-    with pytest.raises(PlatformError, match="key.json cannot be used") as caught:
+    with pytest.raises(PlatformError, match=r"key\.json cannot be used") as caught:
         Api(service_account_file=str(path)).access_token()
     assert "readable JSON key file" in caught.value.hint

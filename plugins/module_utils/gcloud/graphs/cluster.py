@@ -59,7 +59,7 @@ def _cluster(options: Mapping[str, Any]) -> Spec:
             "network": f"projects/{project}/global/networks/{options['network']}",
             "subnetwork": f"projects/{project}/regions/{region}/subnetworks/{options['subnet']}",
             "initialClusterVersion": options.get("version"),
-            "releaseChannel": given({"channel": options.get("release_channel")}),
+            "releaseChannel": given({"channel": options.get("release_channel")}) or None,
             "ipAllocationPolicy": {
                 "useIpAliases": True,
                 "clusterSecondaryRangeName": options["pods_range"],
@@ -78,7 +78,7 @@ def _cluster(options: Mapping[str, Any]) -> Spec:
             "authenticatorGroupsConfig": _groups(options.get("security_group")),
             "loggingConfig": _components(options.get("logging")),
             "monitoringConfig": _monitoring(options),
-            "binaryAuthorization": given({"evaluationMode": options.get("binary_authorization")}),
+            "binaryAuthorization": given({"evaluationMode": options.get("binary_authorization")}) or None,
             **_hardening(),
         }
     )
@@ -161,7 +161,7 @@ def _pool(options: Mapping[str, Any], pool: Mapping[str, Any]) -> Resource:
             "locations": pool.get("zones"),
             "autoscaling": _autoscaling(pool),
             "management": {"autoRepair": True, "autoUpgrade": True},
-            "maxPodsConstraint": given({"maxPodsPerNode": pool.get("max_pods_per_node")}),
+            "maxPodsConstraint": given({"maxPodsPerNode": pool.get("max_pods_per_node")}) or None,
         }
     )
     params = {"project": options["project"], "location": options["location"], "cluster": options["name"]}

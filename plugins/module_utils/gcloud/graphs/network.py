@@ -23,7 +23,7 @@ def network_graph(options: Mapping[str, Any]) -> list[Resource]:
                 "autoCreateSubnetworks": False,
                 "description": MARK,
                 "mtu": options.get("mtu"),
-                "routingConfig": given({"routingMode": options.get("routing_mode")}),
+                "routingConfig": given({"routingMode": options.get("routing_mode")}) or None,
             }
         ),
         {"project": project},
@@ -39,7 +39,7 @@ def network_graph(options: Mapping[str, Any]) -> list[Resource]:
 
 def given(values: Mapping[str, Any]) -> Spec:
     """*values* without those that were not set: what is unset is left alone."""
-    return {key: value for key, value in values.items() if value is not None and value != {}}
+    return {key: value for key, value in values.items() if value is not None}
 
 
 def _subnetwork(network: Resource, subnet: Mapping[str, Any]) -> Resource:

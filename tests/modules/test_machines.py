@@ -1,0 +1,196 @@
+"""gcp_instance and gcp_cluster against the emulator."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from plugins.module_utils.gcloud.errors import PlatformError
+from plugins.module_utils.gcloud.graphs.cluster import cluster_graph
+from plugins.module_utils.gcloud.graphs.instance import instance_graph
+from plugins.module_utils.gcloud.graphs.network import network_graph
+from plugins.module_utils.gcloud.survey import survey
+
+from .conftest import Google
+
+NETWORK = {
+    "name": "mlops",
+    "subnets": [
+        {
+            "name": "mlops-europe-west1",
+            "region": "europe-west1",
+            "range": "10.10.0.0/20",
+            "secondary_ranges": {"pods": "10.32.0.0/14", "services": "10.36.0.0/20"},
+            "private_google_access": True,
+        }
+    ],
+}
+
+
+@pytest.fixture
+def place(google: Google) -> Google:
+    google.apply(lambda options, api: network_graph(options), NETWORK)
+    return google
+
+
+def machine(options: Mapping[str, Any], api: Any) -> Any:
+    return instance_graph(options)
+
+
+def cluster(options: Mapping[str, Any], api: Any) -> Any:
+    return cluster_graph(options)
+
+
+def bastion(**more: Any) -> dict[str, Any]:
+    return {
+        "name": "mlops-bastion",
+        "zone": "europe-west1-b",
+        "machine_type": "e2-small",
+        "image": "projects/debian-cloud/global/images/family/debian-12",
+        "disk_gb": 20,
+        "disk_type": "pd-balanced",
+        "subnet": "mlops-europe-west1",
+        "shielded": True,
+        "tags": ["mlops-bastion"],
+        "labels": {"platform": "mlops"},
+        "metadata": {"enable-oslogin": "TRUE"},
+        **more,
+    }
+
+
+def test_a_machine_from_nothing_to_nothing(place: Google) -> None:
+    assert place.lifecycle(machine, bastion()) == ["create instance mlops-bastion"]
+    where = {"project": place.project, "instance": {"name": "mlops-bastion", "zone": "europe-west1-b"}}
+    seen = survey(place.api, where)
+    assert seen["instance"]["internal_address"].startswith("10.10.")
+    assert seen["exists"] == {"instance/mlops-bastion": "RUNNING"}
+    assert place.gone(machine, bastion()) == ["delete instance mlops-bastion"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        ({"labels": {"platform": "other"}}, "labels"),
+        ({"labels": {}}, "labels"),
+        ({"tags": []}, "tags.items: [mlops-bastion] -> []"),
+        ({"tags": ["mlops-bastion", "more"]}, "tags.items"),
+        ({"metadata": {"enable-oslogin": "TRUE", "more": "x"}}, "metadata.items"),
+        ({"metadata": {}}, "metadata.items"),
+    ],
+)
+def test_fields_of_a_machine_change(place: Google, changes: dict[str, Any], line: str) -> None:
+    place.apply(machine, bastion())
+    (done,) = place.lifecycle(machine, bastion(**changes))
+    assert line in done
+
+
+def test_a_machine_of_another_type_is_refused(place: Google) -> None:
+    place.apply(machine, bastion())
+    with pytest.raises(PlatformError, match=r"e2-small -> .*e2-medium"):
+        place.apply(machine, bastion(machine_type="e2-medium"))
+
+
+def test_a_stopped_machine_is_started(place: Google) -> None:
+    place.apply(machine, bastion())
+    path = {"project": place.project, "zone": "europe-west1-b", "instance": "mlops-bastion"}
+    place.api.call("compute", "instances.stop", path)
+    for _ in range(100):
+        if place.api.call("compute", "instances.get", path)["status"] == "TERMINATED":
+            break
+    assert place.lifecycle(machine, bastion()) == ["update instance mlops-bastion: status: TERMINATED -> RUNNING"]
+
+
+def gke(**more: Any) -> dict[str, Any]:
+    return {
+        "name": "mlops",
+        "location": "europe-west1",
+        "network": "mlops",
+        "subnet": "mlops-europe-west1",
+        "pods_range": "pods",
+        "services_range": "services",
+        "control_plane_range": "172.16.0.0/28",
+        "authorized_networks": [{"name": "bastion", "range": "10.10.0.0/20"}],
+        "release_channel": "REGULAR",
+        "node_tags": ["mlops-node"],
+        "node_pools": [pool()],
+        "logging": ["SYSTEM_COMPONENTS", "WORKLOADS"],
+        "monitoring": ["SYSTEM_COMPONENTS"],
+        "managed_prometheus": False,
+        "maintenance": {
+            "start": "2026-01-03T02:00:00Z",
+            "end": "2026-01-03T08:00:00Z",
+            "recurrence": "FREQ=WEEKLY;BYDAY=SA,SU",
+        },
+        "labels": {"platform": "mlops"},
+        **more,
+    }
+
+
+def pool(**more: Any) -> dict[str, Any]:
+    return {
+        "name": "general",
+        "machine_type": "e2-standard-4",
+        "disk_type": "pd-balanced",
+        "disk_gb": 100,
+        "initial_nodes": 1,
+        "min_nodes": 1,
+        "max_nodes": 3,
+        **more,
+    }
+
+
+def test_a_cluster_from_nothing_to_nothing(place: Google) -> None:
+    done = place.apply(cluster, gke())
+    assert done == ["create cluster mlops"]
+    assert place.apply(cluster, gke()) == []
+    seen = survey(place.api, {"project": place.project, "cluster": {"name": "mlops", "location": "europe-west1"}})
+    assert seen["cluster"]["endpoint"] == "172.16.0.2"
+    assert place.gone(cluster, gke()) == ["delete cluster mlops"]
+
+
+def test_a_cluster_is_started_and_adopted_by_the_task_that_waits(place: Google) -> None:
+    assert place.apply(cluster, gke(wait=False)) == ["create cluster mlops"]
+    assert place.apply(cluster, gke(wait=False)) == []
+    assert place.apply(cluster, gke()) == []
+    assert not place.plan(cluster, gke()).changed
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        ({"labels": {"platform": "other"}}, "resourceLabels"),
+        ({"release_channel": "STABLE"}, "releaseChannel.channel: REGULAR -> STABLE"),
+        ({"authorized_networks": []}, "masterAuthorizedNetworksConfig.cidrBlocks"),
+        ({"logging": ["SYSTEM_COMPONENTS"]}, "loggingConfig"),
+        ({"managed_prometheus": True}, "managedPrometheusConfig"),
+        ({"node_pools": [pool(max_nodes=5)]}, "autoscaling.maxNodeCount: 3 -> 5"),
+        ({"node_pools": [pool(labels={"a": "b"})]}, "config.labels"),
+        ({"node_pools": [pool(), pool(name="second")]}, "create node pool second"),
+        (
+            {
+                "maintenance": {
+                    "start": "2026-01-03T03:00:00Z",
+                    "end": "2026-01-03T08:00:00Z",
+                    "recurrence": "FREQ=DAILY",
+                }
+            },
+            "maintenancePolicy.window",
+        ),
+    ],
+)
+def test_fields_of_a_cluster_change(place: Google, changes: dict[str, Any], line: str) -> None:
+    place.apply(cluster, gke())
+    (done,) = place.lifecycle(cluster, gke(**changes))
+    assert line in done
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"control_plane_range": "172.16.1.0/28"}, {"pods_range": "services"}, {"node_pools": [pool(disk_gb=50)]}],
+)
+def test_what_google_fixes_at_creation_is_refused(place: Google, changes: dict[str, Any]) -> None:
+    place.apply(cluster, gke())
+    with pytest.raises(PlatformError, match="cannot change"):
+        place.apply(cluster, gke(**changes))
