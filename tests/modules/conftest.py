@@ -35,12 +35,12 @@ class Google:
 
     def plan(self, graph: Graph, options: Mapping[str, Any], *, absent: bool = False) -> Plan:
         """What check mode tells."""
-        return self._executor().plan(graph({"project": self.project, **options}, self.api), absent=absent)
+        return self._executor().plan(self._wanted(graph, options, absent), absent=absent)
 
     def apply(self, graph: Graph, options: Mapping[str, Any], *, absent: bool = False) -> list[str]:
         """What is done, as lines."""
         executor = self._executor()
-        executor.apply(executor.plan(graph({"project": self.project, **options}, self.api), absent=absent))
+        executor.apply(executor.plan(self._wanted(graph, options, absent), absent=absent))
         return executor.done
 
     def lifecycle(self, graph: Graph, options: Mapping[str, Any]) -> list[str]:
@@ -59,6 +59,10 @@ class Google:
         assert sorted(predicted) == sorted(done)
         assert self.apply(graph, options, absent=True) == []
         return done
+
+    def _wanted(self, graph: Graph, options: Mapping[str, Any], absent: bool) -> Sequence[Resource]:
+        state = "absent" if absent else "present"
+        return graph({"project": self.project, "state": state, **options}, self.api)
 
     def _executor(self) -> Executor:
         return Executor(self.api, Patience(120))

@@ -71,6 +71,9 @@ def check_certificates(given: Any) -> None:
 def _fill(call: Call, location: str, key: str, given: dict[str, Any]) -> Record:
     """A new cluster with everything that GKE adds; its node pools apart."""
     body = with_defaults(defaults.CLUSTER, {name: value for name, value in given.items() if name != "nodePools"})
+    prometheus = given.get("monitoringConfig", {}).get("managedPrometheusConfig")
+    if prometheus is not None:  # a message that was sent speaks for itself: without `enabled` it says false
+        body["monitoringConfig"]["managedPrometheusConfig"] = prometheus
     body["addonsConfig"]["gcePersistentDiskCsiDriverConfig"] = {"enabled": True}
     channel = body["releaseChannel"].get("channel", "REGULAR")
     version = defaults.version(given.get("initialClusterVersion"), channel)
