@@ -14,6 +14,7 @@ from aiohttp import web
 from rehearsal.cluster.clusters import Clusters
 from rehearsal.google.substrate import SubstrateItem
 from rehearsal.hypervisor.databases import Databases
+from rehearsal.hypervisor.ledger import Ledger
 from rehearsal.hypervisor.machines import Machines
 from rehearsal.hypervisor.server import Call, application
 from rehearsal.paths import cache_dir
@@ -45,9 +46,16 @@ def calls(world_dir: Path, nodes: str) -> dict[str, Call]:
     }
 
 
+async def restore(ledger: Ledger, known: dict[str, Call], mark: Path) -> None:
+    """Starts again what ran before, then says so by the file `mark`: the world is ready only then."""
+    await ledger.restore(known)
+    await asyncio.to_thread(mark.touch)
+
+
 async def serve(world_dir: Path, nodes: str) -> None:
     """Serves until SIGTERM."""
-    runner = web.AppRunner(application(calls(world_dir, nodes)), access_log=None)
+    known, ledger = calls(world_dir, nodes), Ledger(world_dir / "hypervisor.json")
+    runner = web.AppRunner(application(ledger.keeping(known)), access_log=None)
     await runner.setup()
     socket = world_dir / "run" / "hypervisor.sock"
     socket.unlink(missing_ok=True)
@@ -55,7 +63,9 @@ async def serve(world_dir: Path, nodes: str) -> None:
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
+    restoring = asyncio.create_task(restore(ledger, known, world_dir / "run" / "hypervisor.ready"))
     await ended.wait()
+    restoring.cancel()
     await runner.cleanup()
 
 

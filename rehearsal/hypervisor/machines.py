@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from rehearsal.google.substrate import SubstrateItem
 from rehearsal.machines import base
 from rehearsal.machines.spec import MachineSpec
 from rehearsal.machines.sshd import SshdMachine
 from rehearsal.machines.systemd import SystemdMachine
 
-LOG = logging.getLogger(__name__)
 Machine = SystemdMachine | SshdMachine
 
 
@@ -39,7 +37,6 @@ class Machines:
                     await machine.stop()
                 machine = self._machines[wanted.key] = self._make(wanted)
             await machine.start()
-            self._remember(wanted.key, spec)
             return {"mode": machine.mode}
 
     async def stop(self, key: str) -> None:
@@ -47,7 +44,6 @@ class Machines:
         async with self._lock(key):
             if machine := self._machines.get(key):
                 await machine.stop()
-            self._forget(key)
 
     async def remove(self, key: str) -> None:
         """End the machine and delete its disk."""
@@ -55,16 +51,8 @@ class Machines:
             machine = self._machines.pop(key, None)
             if machine:
                 await machine.destroy()
-            self._forget(key)
 
-    async def restore(self) -> None:
-        """Start the machines that ran when the world was last up."""
-        for file in sorted(self._records().glob("*.json")):
-            spec = json.loads(file.read_text())
-            LOG.info("starting %s again", spec["key"])
-            await self.ensure(spec)
-
-    def status(self) -> list[dict[str, str]]:
+    def status(self) -> list[SubstrateItem]:
         """One entry a machine, for `rehearsal status`."""
         return [
             {"kind": "machine", "key": key, "mode": machine.mode, "detail": machine.detail}
@@ -76,16 +64,3 @@ class Machines:
 
     def _lock(self, key: str) -> asyncio.Lock:
         return self._locks.setdefault(key, asyncio.Lock())
-
-    def _records(self) -> Path:
-        return self._world_dir / "machines" / "running"
-
-    def _record(self, key: str) -> Path:
-        return self._records() / f"{key.replace('/', '_')}.json"
-
-    def _remember(self, key: str, spec: Mapping[str, Any]) -> None:
-        self._records().mkdir(parents=True, exist_ok=True)
-        self._record(key).write_text(json.dumps(dict(spec)))
-
-    def _forget(self, key: str) -> None:
-        self._record(key).unlink(missing_ok=True)

@@ -17,7 +17,8 @@ from rehearsal.errors import RehearsalError
 from rehearsal.world import cgroups, namespaces, record, seed
 from rehearsal.world.record import World, flag
 
-READY_SECONDS = 60.0
+READY_SECONDS = 180.0
+"""A world that had clusters and machines starts them again before it is ready."""
 STOP_SECONDS = 45.0
 POLL_SECONDS = 0.02
 LATENCY_SCALE = 0.02

@@ -89,10 +89,10 @@ def cover_run() -> None:
 
 
 def cover_variable_data() -> None:
-    """/var/lib and /var/log stay readable, and what nodes and machines write there vanishes with the world (root only;
+    """Folders that stay readable, while what nodes and machines write there vanishes with the world (root only;
     an ordinary user cannot write there anyway)."""
     scratch = Path("/run/overlay")
-    for name in ("/var/lib", "/var/log"):
+    for name in ("/var/lib", "/var/log", "/usr/libexec"):
         folder = Path(name)
         if _hides_something_wanted(folder):
             continue

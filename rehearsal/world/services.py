@@ -12,18 +12,24 @@ from rehearsal.world import addresses
 
 @dataclass(frozen=True)
 class Service:
-    """A program that runs as long as the world. `addresses` (host, port) and `sockets` must accept when it is ready."""
+    """A program that runs as long as the world.
+
+    When it is ready, its `addresses` (host, port) and `sockets` accept connections and its `marks` (files) exist.
+    """
 
     name: str
     argv: tuple[str, ...]
     addresses: tuple[tuple[str, int], ...] = ()
     sockets: tuple[Path, ...] = ()
+    marks: tuple[Path, ...] = ()
     stop_seconds: float = 5.0
 
     def ready(self) -> bool:
-        """Whether everything the service listens on accepts connections now."""
-        return all(_accepts(socket.AF_INET, where) for where in self.addresses) and all(
-            _accepts(socket.AF_UNIX, str(path)) for path in self.sockets
+        """Whether it is ready now."""
+        return (
+            all(path.exists() for path in self.marks)
+            and all(_accepts(socket.AF_INET, where) for where in self.addresses)
+            and all(_accepts(socket.AF_UNIX, str(path)) for path in self.sockets)
         )
 
 
@@ -60,6 +66,7 @@ def of_world(folder: Path, nodes: str) -> list[Service]:
             "hypervisor",
             (*python, "rehearsal.hypervisor", "--world-dir", str(folder), "--nodes", nodes),
             sockets=(folder / "run" / "hypervisor.sock",),
+            marks=(folder / "run" / "hypervisor.ready",),
             stop_seconds=20.0,
         ),
     ]

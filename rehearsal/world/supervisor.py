@@ -70,8 +70,8 @@ class Supervisor:
 
     def _start(self, entry: _Running) -> None:
         log = str(self._folder / "logs" / f"{entry.service.name}.log")
-        for socket_path in entry.service.sockets:
-            socket_path.unlink(missing_ok=True)
+        for path in (*entry.service.sockets, *entry.service.marks):
+            path.unlink(missing_ok=True)
         entry.pid = os.posix_spawn(
             entry.service.argv[0],
             entry.service.argv,
