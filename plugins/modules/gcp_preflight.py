@@ -9,6 +9,7 @@ short_description: Checks credentials, project, billing, permissions and APIs be
 version_added: "0.1.0"
 description:
   - Only reads. Fails with every problem at once; each names what is missing and what to do.
+  - Billing and permissions can only be read where the APIs that tell them are enabled; a note says so where not.
 author: MLOps platform
 extends_documentation_fragment: [gcloud, gcloud.plan]
 options:
@@ -32,7 +33,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 preflight:
-  description: C(identity) of the deploying account, C(project_number), C(disabled_services), C(notes).
+  description: C(identity) of the deploying account, C(disabled_services), C(notes) on what could not be checked.
   returned: success
   type: dict
 problems:

@@ -19,7 +19,6 @@ def test_all_is_well_and_tells_which_apis_are_off(bare: Google) -> None:
     found = examine(bare.api, bare.project, SERVICES, PERMISSIONS)
     assert found.problems == []
     assert found.identity == "deployer@acme-mlops.iam.gserviceaccount.com"
-    assert found.project_number == "417385926104"
     assert found.disabled_services == ["compute.googleapis.com"]
 
 
@@ -27,6 +26,15 @@ def test_unknown_project(bare: Google) -> None:
     with pytest.raises(PlatformError, match="read project no-such-project") as caught:
         examine(bare.api, "no-such-project", SERVICES, PERMISSIONS)
     assert "Check the project's id" in str(caught.value)
+
+
+def test_in_a_project_without_apis_permissions_and_billing_become_notes(bare: Google) -> None:
+    path = {"name": f"projects/{bare.project}/services/cloudresourcemanager.googleapis.com"}
+    bare.api.call("serviceusage", "services.disable", path, {})
+    found = examine(bare.api, bare.project, SERVICES, PERMISSIONS)
+    assert found.problems == []
+    assert "cloudresourcemanager.googleapis.com" in found.disabled_services
+    assert len(found.notes) == 2
 
 
 def test_missing_permissions_are_all_named_with_a_role(bare: Google) -> None:

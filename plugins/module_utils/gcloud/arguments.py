@@ -91,7 +91,7 @@ def run_graph(
     """
     try:
         api = make_api(module)
-        executor = Executor(api, Patience(float(module.params["timeout"]), tell))
+        executor = Executor(api, Patience(float(module.params["timeout"]), tell), look_only=module.check_mode)
         plan = executor.plan(build(module.params, api), absent=module.params.get("state") == "absent")
         if not module.check_mode:
             executor.apply(plan)

@@ -41,6 +41,8 @@ ROLES_BY_PERMISSION: Mapping[str, str] = {
     "storage.": "roles/storage.admin",
 }
 
+# reasons that say an API is not enabled in the project
+DISABLED = frozenset({"SERVICE_DISABLED", "accessNotConfigured"})
 _PERMISSION = re.compile(r"(?:Required|Permission|permission:|requires? the) ['\"]?([a-z]+\.[A-Za-z]+\.[A-Za-z]+)")
 _CONSOLE_API = re.compile(r"([a-z0-9-]+\.googleapis\.com)")
 
@@ -201,7 +203,7 @@ def _hinted(error: PlatformError) -> PlatformError:
     text = error.message
     if not error.permission and (found := _PERMISSION.search(text)):
         error.permission = found.group(1)
-    if error.reason in ("SERVICE_DISABLED", "accessNotConfigured"):
+    if error.reason in DISABLED:
         api = found.group(1) if (found := _CONSOLE_API.search(text)) else "the API"
         error.hint = f"Enable {api} (playbooks/preflight.yml does), or wait a minute if it was enabled just now."
     elif error.permission:

@@ -12,7 +12,7 @@ from graphlib import TopologicalSorter
 from itertools import groupby
 
 from .compare import drifts
-from .errors import PlatformError
+from .errors import DISABLED, PlatformError
 from .model import Caller, Drift, Resource, Spec, require
 from .operations import Patience
 from .operations import wait as wait_for
@@ -26,10 +26,15 @@ GONE_CODES = frozenset({404, 410})
 
 
 class Executor:
-    """One run over one graph. ``seen`` is what Google has, by key; ``done`` what was written, as lines for people."""
+    """One run over one graph. ``seen`` is what Google has, by key; ``done`` what was written, as lines for people.
 
-    def __init__(self, api: Caller, patience: Patience) -> None:
+    ``look_only``: for plans of what is not carried out. An API that is not enabled yet then counts as having nothing,
+    so that check mode can tell what would be made in a project in which nothing was done yet.
+    """
+
+    def __init__(self, api: Caller, patience: Patience, *, look_only: bool = False) -> None:
         self.api = api
+        self.look_only = look_only
         self.patience = patience
         self.seen: dict[str, Spec | None] = {}
         self.done: list[str] = []
@@ -210,6 +215,8 @@ class Executor:
         try:
             return resource.kind.read(self.api, resource)
         except PlatformError as error:
+            if self.look_only and error.reason in DISABLED:
+                return None
             raise error.about("read", resource.title) from error
 
     def _drifts(self, step: Step) -> list[Drift]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .clients import Api
-from .errors import PlatformError, role_for
+from .errors import DISABLED, PlatformError, role_for
 
 # What the layers need, one permission for each call that makes something: testIamPermissions takes up to 100.
 PERMISSIONS: tuple[str, ...] = (
@@ -45,6 +45,8 @@ PERMISSIONS: tuple[str, ...] = (
     "storage.buckets.create",
 )
 NOT_FOUND = "Check the project's id and that the deploying account has a role in it (roles/browser shows it)."
+RESOURCE_MANAGER = "cloudresourcemanager.googleapis.com"
+BILLING = "cloudbilling.googleapis.com"
 
 
 @dataclass
@@ -52,41 +54,54 @@ class Findings:
     """What was found; ``problems`` stop the run, ``notes`` do not."""
 
     identity: str = ""
-    project_number: str = ""
     disabled_services: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
         """For Ansible."""
-        return {
-            "identity": self.identity,
-            "project_number": self.project_number,
-            "disabled_services": self.disabled_services,
-            "notes": self.notes,
-        }
+        return {"identity": self.identity, "disabled_services": self.disabled_services, "notes": self.notes}
 
 
 def examine(api: Api, project: str, services: Sequence[str], permissions: Sequence[str]) -> Findings:
-    """Check credentials, project, billing, permissions and APIs.
+    """Check credentials, project, APIs, billing and permissions.
 
-    Raises PlatformError at once where nothing further can be known (credentials, project); the rest is collected.
+    Raises PlatformError at once where nothing further can be known (credentials, project); the rest is collected. In a
+    project in which nothing was done yet the APIs that tell of billing and permissions are off: that becomes a note.
     """
     found = Findings()
     api.access_token()
     found.identity = api.identity()
-    found.project_number = _project(api, project)
-    _billing(api, project, found)
-    _permissions(api, project, permissions, found)
-    _services(api, project, services, found)
+    on = _enabled(api, project)
+    found.disabled_services = [name for name in services if name not in on]
+    if RESOURCE_MANAGER in on:
+        _state(api, project)
+        _permissions(api, project, permissions, found)
+    else:
+        found.notes.append(f"Permissions are not checked: {RESOURCE_MANAGER} is not enabled yet.")
+    if BILLING in on:
+        _billing(api, project, found)
+    else:
+        found.notes.append(f"Billing is not checked: {BILLING} is not enabled yet.")
     return found
 
 
-def _project(api: Api, project: str) -> str:
+def _enabled(api: Api, project: str) -> set[str]:
+    params = {"parent": f"projects/{project}", "filter": "state:ENABLED", "pageSize": 200}
+    try:
+        listed = api.pages("serviceusage", "services.list", params, "services")
+    except PlatformError as error:
+        if error.code in (403, 404) and error.reason not in DISABLED:
+            error.hint = NOT_FOUND
+        raise error.about("read", f"project {project}") from error
+    return {str(entry["name"]).rsplit("/", 1)[-1] for entry in listed}
+
+
+def _state(api: Api, project: str) -> None:
     try:
         seen = api.call("cloudresourcemanager", "projects.get", {"name": f"projects/{project}"})
     except PlatformError as error:
-        if error.code in (403, 404) and error.reason not in ("SERVICE_DISABLED", "accessNotConfigured"):
+        if error.code in (403, 404):
             error.hint = NOT_FOUND
         raise error.about("read", f"project {project}") from error
     if seen.get("state", "ACTIVE") != "ACTIVE":
@@ -97,7 +112,6 @@ def _project(api: Api, project: str) -> str:
             reason="state",
             hint=f"Restore it (gcloud projects undelete {project}), or choose another in platform_project.",
         )
-    return str(seen["name"]).removeprefix("projects/")
 
 
 def _billing(api: Api, project: str, found: Findings) -> None:
@@ -122,14 +136,3 @@ def _permissions(api: Api, project: str, permissions: Sequence[str], found: Find
             f"{found.identity or 'The deploying account'} lacks the permission {name} in project {project}. "
             f"Grant it {role_for(name)} or another role that has it."
         )
-
-
-def _services(api: Api, project: str, services: Sequence[str], found: Findings) -> None:
-    params = {"parent": f"projects/{project}", "filter": "state:ENABLED", "pageSize": 200}
-    try:
-        listed = api.pages("serviceusage", "services.list", params, "services")
-    except PlatformError as error:
-        found.problems.append(str(error.about("list", f"the enabled APIs of project {project}")))
-        return
-    on = {str(entry["name"]).rsplit("/", 1)[-1] for entry in listed}
-    found.disabled_services = [name for name in services if name not in on]

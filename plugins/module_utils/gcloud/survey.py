@@ -48,7 +48,7 @@ def wanted(options: Mapping[str, Any]) -> list[Resource]:
 
 def survey(api: Caller, options: Mapping[str, Any]) -> dict[str, Any]:
     """State and addresses of what was looked for; ``exists`` lists every part with its state or "missing"."""
-    seen = Executor(api, Patience(60)).observe(wanted(options))
+    seen = Executor(api, Patience(60), look_only=True).observe(wanted(options))
     parts = {key: _state(have) for key, have in seen.items()}
     outputs: dict[str, Any] = {"exists": parts}
     outputs.update(instance_outputs(_only(seen, "instance/")))

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ..errors import DISABLED, PlatformError
 from ..kinds import edge as kinds
 from ..kinds.iam import WEB_POLICY
 from ..model import Caller, Output, Resource, Spec
@@ -29,7 +30,12 @@ def edge_graph(options: Mapping[str, Any], api: Caller) -> list[Resource]:
 def endpoint_groups(api: Caller, options: Mapping[str, Any]) -> list[str]:
     """The zonal network endpoint groups of the wanted name that exist now, as links; one for each zone with pods."""
     params = {"project": options["project"], "filter": f'name = "{options["endpoint_group"]}"'}
-    scopes = api.pages("compute", "networkEndpointGroups.aggregatedList", params)
+    try:
+        scopes = api.pages("compute", "networkEndpointGroups.aggregatedList", params)
+    except PlatformError as error:
+        if error.reason in DISABLED:  # nothing was done in this project yet
+            return []
+        raise error.about("list", f"network endpoint groups {options['endpoint_group']}") from error
     found = [group for scope in scopes for group in scope.get("networkEndpointGroups") or []]
     project = f"projects/{options['project']}"
     return sorted(
