@@ -15,6 +15,8 @@ from .permissions import needed
 from .schema import check_path, prune, read_body, read_query
 
 _UPLOAD_PREFIXES = ("/upload", "/resumable/upload")
+_MEDIA_PREFIXES = (*_UPLOAD_PREFIXES, "/download")
+_OWN_PARAMETERS = ("access_token", "upload_id")
 # Google's own projects, whose images anybody may read.
 _PUBLIC_PROJECTS = ("debian-cloud", "ubuntu-os-cloud", "cos-cloud")
 
@@ -30,17 +32,23 @@ def candidates(host: str) -> tuple[Service, ...]:
 
 def find(cloud: Cloud, request: Request) -> tuple[Service, Match] | None:
     """The service and method that a request calls; one that has a behaviour comes before one that has none."""
-    path = request.path
-    for prefix in _UPLOAD_PREFIXES:
+    path, http = request.path, request.http
+    for prefix in _MEDIA_PREFIXES:
         path = path.removeprefix(prefix)
+    if http == "PUT" and _is_upload(request):
+        http = "POST"  # the pieces of a resumable upload
     fallback = None
     for service in candidates(request.host):
         for name in service.documents:
-            if hit := cloud.library.document(name).match(request.http, path):
+            if hit := cloud.library.document(name).match(http, path):
                 if hit.method.id in HANDLERS or service.api in FALLBACKS:
                     return service, hit
                 fallback = fallback or (service, hit)
     return fallback
+
+
+def _is_upload(request: Request) -> bool:
+    return request.path.startswith(_UPLOAD_PREFIXES)
 
 
 def answer(cloud: Cloud, request: Request) -> Response:
@@ -77,14 +85,14 @@ def _prepare(cloud: Cloud, tx: Any, request: Request, found: tuple[Service, Matc
     principal = cloud.identities.require(header)
     who.append(principal.email)
     method = match.method
-    query = read_query(match.document, method, [item for item in request.query if item[0] != "access_token"])
+    query = read_query(match.document, method, [item for item in request.query if item[0] not in _OWN_PARAMETERS])
     call = Call(cloud, tx, service, match.document, method, match.path, query, {}, request, principal, "")
     call.project = _project(call)
     if service.needs_enabling:
         _require_enabled(call)
     if service.api == "compute":
         check_path(method, match.path)
-    if method.request and not any(request.path.startswith(prefix) for prefix in _UPLOAD_PREFIXES):
+    if method.request and not _is_upload(request):
         call.body = read_body(match.document, method, request.json())
     return call
 

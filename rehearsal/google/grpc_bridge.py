@@ -16,6 +16,7 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 
+from google.api_core import path_template, rest_helpers
 from google.protobuf import json_format
 
 from . import dispatch
@@ -164,7 +165,7 @@ async def answer(cloud: Cloud, request: Request, send: Any) -> None:
     try:
         message = _plain(rpc.request).FromString(request.content[5:])
         call = _gke(request, method, message) if "container" in service else _rest(request, rpc, message)
-    except (ValueError, KeyError) as error:
+    except (ValueError, KeyError, AttributeError) as error:
         await finish(send, b"", 12, f"{request.path} is not emulated over gRPC: {error}")
         return
     await _reply(dispatch.answer(cloud, call), _plain(rpc.response), send)
@@ -193,16 +194,12 @@ def _rest(request: Request, rpc: _Rpc, message: Any) -> Request:
     """The REST call that a message means, by the table of the library's REST transport."""
     if rpc.rest is None:
         raise KeyError("the library has no REST table")
-    options = rpc.rest._get_http_options()
-    wrapped = rpc.request.wrap(message) if hasattr(rpc.request, "wrap") else message
-    found = rpc.rest._get_transcoded_request(options, wrapped)
-    query = rpc.rest._get_query_params_json(found)
-    content = rpc.rest._get_request_body_json(found).encode() if found.get("body") is not None else b""
-    pairs = tuple((name, _text(value)) for name, value in query.items() if name != "$alt")
-    host = request.host
-    return Request(
-        found["method"].upper(), host, quote(found["uri"], safe="/:"), pairs, _headers(request), content, request.peer
-    )
+    found = path_template.transcode(rpc.rest._get_http_options(), message=message)
+    content = json_format.MessageToJson(found["body"]).encode() if found.get("body") is not None else b""
+    query = rest_helpers.flatten_query_params(json_format.MessageToDict(found["query_params"]))
+    pairs = tuple((name, _text(value)) for name, value in query)
+    path = quote(found["uri"], safe="/:")
+    return Request(found["method"].upper(), request.host, path, pairs, _headers(request), content, request.peer)
 
 
 def _text(value: Any) -> str:

@@ -59,11 +59,18 @@ class Emulator:
     def _trust(self) -> ssl.SSLContext | None:
         return ssl.create_default_context(cafile=str(self.ca)) if self.ca else None
 
-    def request(self, http: str, path: str, body: Any = None, email: str | None = DEPLOYER) -> tuple[int, Any]:
-        """One JSON request; returns the status and the body."""
+    def request(
+        self, http: str, path: str, body: Any = None, email: str | None = DEPLOYER, host: str | None = None
+    ) -> tuple[int, Any]:
+        """One JSON request; returns the status and the body.
+
+        `host` names the service where two have the same path (`dns.googleapis.com`).
+        """
         data = json.dumps(body).encode() if body is not None else None
         request = urllib.request.Request(self.url + path, data, method=http)  # noqa: S310 - our own loopback address
         request.add_header("content-type", "application/json")
+        if host:
+            request.add_header("host", host)
         if email:
             request.add_header("authorization", f"Bearer {self.token(email)}")
         try:

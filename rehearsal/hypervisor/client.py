@@ -41,7 +41,7 @@ class Hypervisor:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def _call(self, name: str, **arguments: Any) -> Any:
+    def _call(self, name: str, /, **arguments: Any) -> Any:
         connection = _UnixConnection(self.path)
         try:
             connection.request("POST", f"/{name}", json.dumps(arguments), {"Content-Type": "application/json"})

@@ -4,7 +4,23 @@ from __future__ import annotations
 
 import importlib
 
-_MODULES = ("compute", "container", "iam", "iap", "oslogin", "resourcemanager", "serviceusage")
+_MODULES = (
+    "compute",
+    "container",
+    "iam",
+    "iap",
+    "oslogin",
+    "resourcemanager",
+    "serviceusage",
+    "servicenetworking",
+    "storage",
+    "sqladmin",
+    "secretmanager",
+    "artifactregistry",
+    "dns",
+    "certificatemanager",
+    "kms",
+)
 
 
 def load() -> None:

@@ -5,7 +5,12 @@ from __future__ import annotations
 from ...core import AUTHORIZERS, HANDLERS, Call, lineage
 from ...errors import ApiError
 from . import (  # noqa: F401 - importing registers behaviour
+    addresses,
+    armor,
+    backends,
     disks,
+    endpoints,
+    frontend,
     generic,
     instances,
     network,
@@ -13,6 +18,7 @@ from . import (  # noqa: F401 - importing registers behaviour
     places,
     policies,
     project,
+    routing,
 )
 from .links import locate
 

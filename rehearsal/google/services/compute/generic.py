@@ -126,7 +126,7 @@ def insert(call: Call) -> dict[str, Any]:
         return earlier
     body = {key: value for key, value in clean(call.body).items() if key not in (*_SERVER, *kind.output, *kind.dropped)}
     record = create(call, kind, place, body)
-    return operations.begin(call, record, kind.operation("insert"), scope=place.scope)
+    return operations.begin(call, record, kind.operation("insert", call.method.id), scope=place.scope)
 
 
 def create(call: Call, kind: Kind, place: Place, body: dict[str, Any]) -> Record:
@@ -357,7 +357,12 @@ def delete(call: Call) -> dict[str, Any]:
         kind.on_delete(call, record)
     arguments = {"key": record.key}
     return operations.begin(
-        call, record, kind.operation("delete"), scope=place.scope, work="compute.delete", arguments=arguments
+        call,
+        record,
+        kind.operation("delete", call.method.id),
+        scope=place.scope,
+        work="compute.delete",
+        arguments=arguments,
     )
 
 

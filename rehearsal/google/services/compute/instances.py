@@ -13,11 +13,11 @@ from ...jobs import WORKS, Arguments, Failure, Work
 from ...store import Record, Transaction
 from ...substrate import MachineSpec
 from . import operations, places
+from .addresses import external_address, internal_address
 from .disks import boot_disk
 from .generic import check_ready, clean, create, fetch, save, with_defaults
 from .kinds import KINDS, Kind, declare, digest
 from .links import BASE, Place, key_of, locate, resolve, url, was_not_found
-from .network import external_address, internal_address
 
 KIND = "compute.instances"
 _SHIELDED = {"enableSecureBoot": False, "enableVtpm": True, "enableIntegrityMonitoring": True}

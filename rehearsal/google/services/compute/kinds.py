@@ -65,9 +65,10 @@ class Kind:
         """The kind's name in the store."""
         return f"compute.{self.collection}"
 
-    def operation(self, verb: str) -> str:
-        """The operationType of a verb."""
-        return self.operations.get(verb, verb)
+    def operation(self, verb: str, method: str = "") -> str:
+        """The operationType of a verb, or of a whole method where that differs between global and regional."""
+        exact = method.removeprefix("compute.")
+        return self.operations.get(exact, self.operations.get(verb, verb))
 
 
 KINDS: dict[str, Kind] = {}

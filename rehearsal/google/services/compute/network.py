@@ -10,22 +10,28 @@ from ...core import Call, handles
 from ...errors import ApiError
 from ...store import Record
 from . import operations, places
-from .generic import apply, check_ready, create, fetch, save, with_defaults
-from .kinds import KINDS, Kind, declare
-from .links import Place, key_of, locate, url
+from .generic import apply, check_ready, fetch, merge, save
+from .kinds import Kind, declare
+from .links import Place, key_of, locate, resolve, url
 
 _CONTROLLED = ("autoCreateSubnetworks", "IPv4Range", "networkProfile")
 
 
-def _invalid(field: str, value: Any, why: str) -> ApiError:
+def invalid(field: str, value: Any, why: str) -> ApiError:
+    """400 for a field of the body."""
     return ApiError(400, f"Invalid value for field 'resource.{field}': '{value}'. {why}", "invalid")
 
 
-def _cidr(field: str, value: Any) -> ipaddress.IPv4Network:
+def cidr(field: str, value: Any) -> ipaddress.IPv4Network:
+    """The IPv4 range of a field.
+
+    Raises:
+        ApiError: 400.
+    """
     try:
         return ipaddress.IPv4Network(str(value))
     except ValueError as error:
-        raise _invalid(field, value, "Must be a valid IPv4 CIDR address range, without host bits.") from error
+        raise invalid(field, value, "Must be a valid IPv4 CIDR address range, without host bits.") from error
 
 
 def _insert_network(call: Call, place: Place, body: dict[str, Any]) -> None:
@@ -83,14 +89,12 @@ NETWORK = declare(
 @handles("compute.networks.patch")
 def patch_network(call: Call) -> dict[str, Any]:
     """PATCH of a network: its operation's type depends on what is changed."""
-    from .generic import merge
-
     place = locate(call)
     record = fetch(call, str(place.key))
     before = copy.deepcopy(record.body)
     for field in _CONTROLLED:
         if field in call.body and call.body[field] != before.get(field):
-            raise _invalid(field, call.body[field], "The field is immutable.")
+            raise invalid(field, call.body[field], "The field is immutable.")
     given = {
         key: value
         for key, value in call.body.items()
@@ -127,8 +131,6 @@ def add_peering(call: Call) -> dict[str, Any]:
         "updateStrategy": "INDEPENDENT",
         **given,
     }
-    from .links import resolve
-
     peering["network"] = url(resolve(call, "networkPeering.network", str(peering["network"])))
     record.body["peerings"] = [*record.body.get("peerings", []), peering]
     save(call, NETWORK, record)
@@ -155,10 +157,10 @@ def ranges_of(body: dict[str, Any]) -> list[str]:
 
 def _check_overlaps(call: Call, key: str, body: dict[str, Any]) -> None:
     """No two ranges of a network may overlap, within a subnetwork or across."""
-    own = [_cidr("ipCidrRange", item) for item in ranges_of(body)]
+    own = [cidr("ipCidrRange", item) for item in ranges_of(body)]
     for index, one in enumerate(own):
         if any(one.overlaps(other) for other in own[:index]):
-            raise _invalid("secondaryIpRanges", str(one), "IP range overlaps another range of this subnetwork.")
+            raise invalid("secondaryIpRanges", str(one), "IP range overlaps another range of this subnetwork.")
     for source, field in call.tx.users_of(key_of(body["network"])):
         if field != "network" or "/subnetworks/" not in source or source == key:
             continue
@@ -183,8 +185,8 @@ def _insert_subnetwork(call: Call, place: Place, body: dict[str, Any]) -> None:
     _check_overlaps(call, str(place.key), body)
     network = call.tx.get("compute.networks", key_of(body["network"]))
     if network and network.body["autoCreateSubnetworks"] and not call.body.get("purpose", "PRIVATE").endswith("PROXY"):
-        raise _invalid("network", body["network"], "Cannot create a subnetwork in an auto subnet mode network.")
-    body["gatewayAddress"] = str(next(_cidr("ipCidrRange", body["ipCidrRange"]).hosts()))
+        raise invalid("network", body["network"], "Cannot create a subnetwork in an auto subnet mode network.")
+    body["gatewayAddress"] = str(next(cidr("ipCidrRange", body["ipCidrRange"]).hosts()))
     _settle_subnetwork(body)
 
 
@@ -202,7 +204,7 @@ def _settle_subnetwork(body: dict[str, Any]) -> None:
         defaults = {"aggregationInterval": "INTERVAL_5_SEC", "flowSampling": 0.5, "metadata": "EXCLUDE_ALL_METADATA"}
         body["logConfig"] = {**defaults, **given, "enable": True}
     for item in body.get("secondaryIpRanges", []):
-        _cidr("secondaryIpRanges", item.get("ipCidrRange"))
+        cidr("secondaryIpRanges", item.get("ipCidrRange"))
 
 
 def _change_subnetwork(call: Call, record: Record, before: dict[str, Any]) -> None:
@@ -212,14 +214,14 @@ def _change_subnetwork(call: Call, record: Record, before: dict[str, Any]) -> No
             and call.method.verb == "patch"
             and field != "privateIpGoogleAccess"
         ):
-            raise _invalid(field, record.body.get(field), "The field is immutable.")
+            raise invalid(field, record.body.get(field), "The field is immutable.")
     old = {item["rangeName"]: item["ipCidrRange"] for item in before.get("secondaryIpRanges", [])}
     new = {item["rangeName"]: item["ipCidrRange"] for item in record.body.get("secondaryIpRanges", [])}
     if not record.body.get("secondaryIpRanges"):
         record.body.pop("secondaryIpRanges", None)
     gone = set(old) - set(new)
     if gone and set(new) - set(old):
-        raise _invalid(
+        raise invalid(
             "secondaryIpRanges", sorted(gone)[0], "Adding and removing secondary ranges in one request is not allowed."
         )
     _refuse_used_ranges(call, record, gone)
@@ -286,264 +288,11 @@ def expand(call: Call) -> dict[str, Any]:
     record = fetch(call, str(locate(call).key))
     check_ready(call, record.key)
     before = copy.deepcopy(record.body)
-    wanted = _cidr("ipCidrRange", call.body.get("ipCidrRange"))
-    if not _cidr("ipCidrRange", before["ipCidrRange"]).subnet_of(wanted) or str(wanted) == before["ipCidrRange"]:
+    wanted = cidr("ipCidrRange", call.body.get("ipCidrRange"))
+    if not cidr("ipCidrRange", before["ipCidrRange"]).subnet_of(wanted) or str(wanted) == before["ipCidrRange"]:
         why = f"New range must contain and be larger than the current range {before['ipCidrRange']}."
-        raise _invalid("ipCidrRange", wanted, why)
+        raise invalid("ipCidrRange", wanted, why)
     record.body["ipCidrRange"] = str(wanted)
     _check_overlaps(call, record.key, record.body)
     save(call, SUBNETWORK, record)
     return operations.begin(call, record, "compute.subnetworks.expandIpCidrRange", scope=locate(call).scope)
-
-
-_NAT_DEFAULTS = {
-    "PUBLIC": {"type": "PUBLIC", "endpointTypes": ["ENDPOINT_TYPE_VM"], "effectiveTcpTimeWaitTimeoutSec": 120},
-    "PRIVATE": {"type": "PRIVATE", "endpointTypes": ["ENDPOINT_TYPE_VM"], "enableDynamicPortAllocation": True},
-}
-_PEER_DEFAULTS = {
-    "bfd": {
-        "minReceiveInterval": 1000,
-        "minTransmitInterval": 1000,
-        "multiplier": 5,
-        "sessionInitializationMode": "DISABLED",
-    },
-    "enableIpv4": True,
-    "enable": "TRUE",
-    "advertiseMode": "DEFAULT",
-    "managementType": "MANAGED_BY_USER",
-}
-
-
-def _settle_router(call: Call, body: dict[str, Any]) -> None:
-    for index, nat in enumerate(body.get("nats", [])):
-        _check_nat(nat)
-        full = with_defaults(_NAT_DEFAULTS[nat.get("type", "PUBLIC")], nat)
-        if "tcpTimeWaitTimeoutSec" in nat and nat.get("type", "PUBLIC") == "PUBLIC":
-            full["effectiveTcpTimeWaitTimeoutSec"] = nat["tcpTimeWaitTimeoutSec"]
-        body["nats"][index] = {key: value for key, value in full.items() if value not in (None, [])}
-        _resolve_nat(call, body["nats"][index])
-    for index, peer in enumerate(body.get("bgpPeers", [])):
-        body["bgpPeers"][index] = _nonempty(with_defaults(_PEER_DEFAULTS, peer))
-    body["interfaces"] = [
-        {"ipVersion": "IPV4", "managementType": "MANAGED_BY_USER", **item} for item in body.get("interfaces", [])
-    ]
-    if "bgp" in body:
-        body["bgp"] = _nonempty(body["bgp"])
-    for name in ("nats", "bgpPeers", "interfaces"):
-        if not body.get(name):
-            body.pop(name, None)
-
-
-def _nonempty(value: dict[str, Any]) -> dict[str, Any]:
-    return {key: item for key, item in value.items() if item not in ([], None)}
-
-
-def _check_nat(nat: dict[str, Any]) -> None:
-    if nat.get("enableDynamicPortAllocation") and nat.get("enableEndpointIndependentMapping"):
-        text = "Endpoint-Independent Mapping cannot be enabled when Dynamic Port Allocation is enabled."
-        raise _invalid("nats[0].enableEndpointIndependentMapping", "true", text)
-    if nat.get("natIpAllocateOption") == "AUTO_ONLY" and nat.get("natIps"):
-        raise _invalid("nats[0].natIps", nat["natIps"], "natIps must be empty when natIpAllocateOption is AUTO_ONLY.")
-
-
-def _resolve_nat(call: Call, nat: dict[str, Any]) -> None:
-    from .links import resolve
-
-    for name in ("natIps", "drainNatIps"):
-        if name in nat:
-            nat[name] = [url(resolve(call, f"nats.{name}", item)) for item in nat[name]]
-    for subnetwork in nat.get("subnetworks", []):
-        subnetwork["name"] = url(resolve(call, "nats.subnetworks.name", subnetwork["name"]))
-
-
-def _insert_router(call: Call, place: Place, body: dict[str, Any]) -> None:
-    del place
-    if "network" not in body:
-        raise ApiError(400, "Required field 'resource.network' not specified", "required")
-    _settle_router(call, body)
-
-
-def _change_router(call: Call, record: Record, before: dict[str, Any]) -> None:
-    del before
-    _settle_router(call, record.body)
-
-
-declare(
-    Kind(
-        "routers",
-        "router",
-        "router",
-        references=("network", "nats[].natIps[]"),
-        defaults={"encryptedInterconnectRouter": False},
-        immutable=("network",),
-        late_in_use=False,
-        on_insert=_insert_router,
-        on_change=_change_router,
-    )
-)
-
-
-def _insert_firewall(call: Call, place: Place, body: dict[str, Any]) -> None:
-    del place
-    if "network" not in body:
-        body["network"] = url(f"projects/{call.project}/global/networks/default")
-    if "allowed" not in body and "denied" not in body:
-        raise ApiError(400, "Required field 'resource.allowed' or 'resource.denied' not specified", "required")
-    _settle_firewall(body)
-
-
-def _settle_firewall(body: dict[str, Any]) -> None:
-    sources = ("sourceRanges", "sourceTags", "sourceServiceAccounts")
-    for name in (*sources, "destinationRanges", "targetTags", "targetServiceAccounts", "allowed", "denied"):
-        if body.get(name) == []:
-            del body[name]
-    if body["direction"] == "INGRESS" and not any(body.get(name) for name in sources):
-        body["sourceRanges"] = ["0.0.0.0/0"]
-    if body["direction"] == "EGRESS" and not body.get("destinationRanges"):
-        body["destinationRanges"] = ["0.0.0.0/0"]
-    body.setdefault("logConfig", {"enable": False})
-    if body["logConfig"].get("enable"):
-        body["logConfig"].setdefault("metadata", "INCLUDE_ALL_METADATA")
-    body["enableLogging"] = bool(body["logConfig"].get("enable"))
-    for name in ("sourceRanges", "destinationRanges"):
-        for value in body.get(name, []):
-            _range(name, value)
-
-
-def _range(field: str, value: str) -> None:
-    try:
-        ipaddress.ip_network(value, strict=False)
-    except ValueError as error:
-        raise _invalid(f"{field}[0]", value, "Must be a valid CIDR address range.") from error
-
-
-def _change_firewall(call: Call, record: Record, before: dict[str, Any]) -> None:
-    del call, before
-    _settle_firewall(record.body)
-
-
-declare(
-    Kind(
-        "firewalls",
-        "firewall",
-        "firewall",
-        references=("network",),
-        defaults={"direction": "INGRESS", "description": "", "priority": 1000, "disabled": False},
-        immutable=("network", "direction"),
-        on_insert=_insert_firewall,
-        on_change=_change_firewall,
-    )
-)
-
-
-def taken_addresses(call: Call) -> set[str]:
-    """External addresses that exist already."""
-    return {str(record.body.get("address")) for name in ("addresses",) for record in call.tx.list(f"compute.{name}")}
-
-
-def external_address(call: Call) -> str:
-    """The next free external address, from 34.120.0.0/16."""
-    taken = taken_addresses(call)
-    while True:
-        number = call.tx.next_number("external_addresses")
-        address = str(ipaddress.IPv4Address("34.120.0.0") + 256 + number)
-        if address not in taken:
-            return address
-
-
-def internal_address(call: Call, subnetwork: Record) -> str:
-    """The next free address of a subnetwork: the first usable one after the gateway's.
-
-    Raises:
-        ApiError: 503, the range is exhausted.
-    """
-    network = ipaddress.IPv4Network(subnetwork.body["ipCidrRange"])
-    taken = used_internal(call, subnetwork)
-    for address in network.hosts():
-        if str(address) != subnetwork.body["gatewayAddress"] and str(address) not in taken and address < network[-2]:
-            return str(address)
-    text = f"IP space of '{subnetwork.key}' is exhausted."
-    raise ApiError(503, text, "IP_SPACE_EXHAUSTED")
-
-
-def used_internal(call: Call, subnetwork: Record) -> set[str]:
-    """The addresses of a subnetwork that instances, nodes and reservations hold."""
-    found: set[str] = set()
-    for source, _ in call.tx.users_of(subnetwork.key):
-        if user := call.tx.find(source):
-            found |= set(user.hidden.get("addresses", []))
-            found |= {str(user.body["address"])} if "address" in user.body else set()
-    return found
-
-
-def _insert_address(call: Call, place: Place, body: dict[str, Any]) -> None:
-    body["status"] = "RESERVED"
-    if body["addressType"] == "EXTERNAL":
-        body.setdefault("address", external_address(call))
-        return
-    if body.get("purpose") == "VPC_PEERING":
-        _reserve_peering_range(call, body)
-        return
-    body.setdefault("purpose", "GCE_ENDPOINT")
-    if place.region and "subnetwork" not in body and "network" not in body:
-        body["subnetwork"] = url(f"{place.scope}/subnetworks/default")
-    subnetwork = call.tx.get("compute.subnetworks", key_of(body.get("subnetwork", "")))
-    if "address" not in body:
-        body["address"] = internal_address(call, subnetwork) if subnetwork else "10.128.0.2"
-
-
-def _reserve_peering_range(call: Call, body: dict[str, Any]) -> None:
-    """A range for private services access: the first free block where no address is asked for."""
-    length = body.setdefault("prefixLength", 16)
-    if "network" not in body:
-        raise ApiError(400, "Required field 'resource.network' not specified", "required")
-    taken = [_cidr("address", item) for item in _ranges_in_network(call, key_of(body["network"]))]
-    if "address" in body:
-        wanted = _cidr("address", f"{body['address']}/{length}")
-        if any(wanted.overlaps(item) for item in taken):
-            raise _invalid(
-                "address", body["address"], f"The range {wanted} conflicts with an existing range of the network."
-            )
-        return
-    pool = ipaddress.IPv4Network("10.0.0.0/8").subnets(new_prefix=length)
-    free = next((item for item in pool if not any(item.overlaps(other) for other in taken)), None)
-    if free is None:
-        raise ApiError(400, f"No free range of length {length} in the network.", "invalid")
-    body["address"] = str(free.network_address)
-
-
-def _ranges_in_network(call: Call, network: str) -> list[str]:
-    found = []
-    for source, _ in call.tx.users_of(network):
-        user = call.tx.find(source)
-        if user and user.kind == "compute.subnetworks":
-            found += ranges_of(user.body)
-        elif user and user.body.get("purpose") == "VPC_PEERING":
-            found.append(f"{user.body['address']}/{user.body['prefixLength']}")
-    return found
-
-
-def _show_address(call: Call, record: Record) -> dict[str, Any]:
-    """In use shows as status and `users`."""
-    users = [source for source, field in call.tx.users_of(record.key) if field != "reserved range"]
-    if not users:
-        return record.body
-    return {**record.body, "status": "IN_USE", "users": [url(user) for user in users]}
-
-
-declare(
-    Kind(
-        "addresses",
-        "address",
-        "address",
-        references=("network", "subnetwork"),
-        defaults={"addressType": "EXTERNAL", "networkTier": "PREMIUM", "description": ""},
-        output=("status", "users"),
-        dropped=("labels",),
-        labels=True,
-        on_insert=_insert_address,
-        show=_show_address,
-    )
-)
-
-__all__ = ["KINDS", "create", "external_address", "internal_address", "ranges_of"]

@@ -9,7 +9,7 @@ from ...core import Call, hexes
 from ...errors import ApiError
 from ...store import Record
 from ..compute import places
-from ..compute.network import external_address, internal_address
+from ..compute.addresses import external_address, internal_address
 from . import defaults
 from .operations import is_zone
 

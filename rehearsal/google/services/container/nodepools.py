@@ -12,8 +12,8 @@ from ...jobs import WORKS, Arguments, Failure, Work
 from ...store import Record, Transaction
 from ...substrate import NodePoolSpec
 from ..compute import places
+from ..compute.addresses import internal_address
 from ..compute.generic import with_defaults
-from ..compute.network import internal_address
 from . import defaults
 from .networking import bad, short
 from .operations import begin, is_zone, link, refuse_if_busy

@@ -1,0 +1,5 @@
+"""Cloud Storage."""
+
+from . import buckets, objects
+
+__all__ = ["buckets", "objects"]
