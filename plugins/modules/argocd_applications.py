@@ -15,8 +15,9 @@ options:
   kubeconfig: {description: Path of the kubeconfig., type: path, required: true}
   namespace: {description: Where the Applications are., type: str, default: argocd}
   expected: {description: Names that must be among them., type: list, elements: str, default: []}
-  revision: {description: The commit they all must be at; empty for any., type: str, default: ""}
-  refresh: {description: An Application that Argo CD shall compare at once., type: str, default: ""}
+  root: {description: The Application that holds the others., type: str, default: ""}
+  revision: {description: The commit that O(root) must be at; empty for any., type: str, default: ""}
+  refresh: {description: Whether Argo CD shall compare O(root) with Git at once., type: bool, default: false}
   timeout: {description: Seconds to wait; 0 only looks., type: int, default: 600}
 attributes:
   check_mode: {support: full, description: It waits the same; it asks for no comparison.}
@@ -30,7 +31,8 @@ EXAMPLES = r"""
   argocd_applications:
     kubeconfig: "{{ cluster_kubeconfig }}"
     expected: [argocd, mlflow]
-    refresh: platform
+    root: platform
+    refresh: true
 """
 
 RETURN = r"""
@@ -59,8 +61,9 @@ def main() -> None:
             Cluster(options["kubeconfig"]),
             options["namespace"],
             options["expected"],
+            options["root"],
             options["revision"],
-            "" if module.check_mode else options["refresh"],
+            options["refresh"] and not module.check_mode,
             options["timeout"],
             tell,
         )

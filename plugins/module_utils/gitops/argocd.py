@@ -33,32 +33,41 @@ def shortcoming(application: Mapping[str, Any], revision: str = "") -> str:
     return "; ".join(found)
 
 
-def report(applications: Iterable[Mapping[str, Any]], expected: Iterable[str], revision: str) -> dict[str, str]:
-    """Shortcoming by name of every Application there is, and of every expected one that isn't there."""
-    found = {app["metadata"]["name"]: shortcoming(app, revision) for app in applications}
-    return {**{name: "not there yet" for name in expected}, **found}
+def report(
+    applications: Iterable[Mapping[str, Any]], expected: Iterable[str], root: str, revision: str
+) -> dict[str, str]:
+    """Shortcoming by name of every Application there is, and of every expected one that isn't there.
+
+    Only `root` must be at `revision`: the others keep the commit that last touched their own paths.
+    """
+    found = {}
+    for application in applications:
+        name = application["metadata"]["name"]
+        found[name] = shortcoming(application, revision if name == root else "")
+    return {**{name: "not there yet" for name in (*expected, root) if name}, **found}
 
 
 def wait(
     cluster: Cluster,
     namespace: str,
     expected: Iterable[str],
+    root: str,
     revision: str,
-    refresh: str,
+    refresh: bool,
     timeout: float,
     tell: Callable[[str], None],
 ) -> dict[str, str]:
     """Waits until every Application is done, and returns the last report.
 
-    `refresh` names an Application to be compared with Git at once. Raises HandOffError after `timeout` seconds with
+    `root` is the Application that holds the others; with `refresh` it is compared with Git at once. Raises HandOffError after `timeout` seconds with
     what each unfinished Application lacks.
     """
     start = told = time.monotonic()
     names = list(expected)
-    if refresh:
-        cluster.refresh_application(namespace, refresh)
+    if refresh and root:
+        cluster.refresh_application(namespace, root)
     while True:
-        state = report(cluster.applications(namespace), names, revision)
+        state = report(cluster.applications(namespace), names, root, revision)
         open_ones = {name: reason for name, reason in state.items() if reason}
         now = time.monotonic()
         if not open_ones:
