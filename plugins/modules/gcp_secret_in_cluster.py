@@ -39,7 +39,7 @@ EXAMPLES = r"""
     namespace: mlflow
     name: mlflow-database
     data:
-      uri: postgresql://mlflow:{value_url}@10.40.0.3:5432/mlflow
+      uri: postgresql+psycopg2://mlflow:{value_url}@10.40.0.3:5432/mlflow
 """
 
 RETURN = r"""

@@ -10,6 +10,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from rehearsal.cluster.pki import Authority
 from rehearsal.google.substrate import DatabaseSpec, SubstrateItem
 from rehearsal.hypervisor.processes import Program, StartError, call, start, until
 from rehearsal.toolchain.debian import POSTGRESQL
@@ -83,9 +84,13 @@ class Databases:
                 raise StartError(f"{spec['key']}: initdb failed:\n{made.last_lines()}")
             with (data / "pg_hba.conf").open("a") as rules:
                 rules.write("host all all 0.0.0.0/0 scram-sha-256\n")
+        certificate = self._certificate(folder, spec["address"])
         options = {
             "listen_addresses": spec["address"],
             "unix_socket_directories": str(folder),
+            "ssl": "on",
+            "ssl_cert_file": f"{certificate}.crt",
+            "ssl_key_file": f"{certificate}.key",
             "fsync": "off",  # the data need not outlive the machine
             "jit": "off",
             "shared_buffers": "32MB",
@@ -103,6 +108,15 @@ class Databases:
 
         await until(program, accepts, START_DEADLINE_SECONDS, f"PostgreSQL for {spec['key']}")
         return Database(spec, program, folder)
+
+    def _certificate(self, folder: Path, address: str) -> Path:
+        """The server's certificate, as path without suffix: each instance has an authority of its own, as in Cloud SQL."""
+        authority = Authority(folder / "pki")
+        authority.issue("server", "server", names=[address])
+        for path in (authority.folder, *authority.folder.iterdir()):
+            if self._user is not None:
+                os.chown(path, self._user, self._user)
+        return authority.folder / "server"
 
     async def _sql(self, folder: Path, statement: str) -> str:
         """Runs `statement`, which is given on standard input since it may hold a password."""

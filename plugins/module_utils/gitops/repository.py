@@ -76,10 +76,11 @@ class Repository:
     def clone(self) -> None:
         """Clones the branch's last commit; a branch that isn't there yet starts empty.
 
+        So does a repository that isn't there: many hosts make it on the first push, and the others refuse that push.
         Raises HandOffError with git's reason.
         """
         heads = self._git("ls-remote", "--heads", self.url, f"refs/heads/{self.branch}", inside=False)
-        if heads.returncode:
+        if heads.returncode and "not found" not in heads.stderr:
             raise self._failed("read", heads)
         if heads.stdout.strip():
             options = ["--quiet", "--depth=1", "--branch", self.branch, "--single-branch"]
