@@ -54,6 +54,10 @@ options:
     description: Port there.
     type: int
     default: 443
+  tunnel_program:
+    description: Path of tunnel_cli.py, ssh's way through IAP.
+    type: path
+    required: true
   known_hosts:
     description: File of the VMs' host keys, as that of the connection plugin P(iap_ssh#connection).
     type: path
@@ -70,6 +74,7 @@ EXAMPLES = r"""
     user: sa_111222333
     key_file: ~/.ssh/key
     host: 172.16.0.2
+    tunnel_program: plugins/module_utils/gcloud/tunnel_cli.py
   register: forward
 """
 
@@ -100,6 +105,7 @@ def main() -> None:
     names = ("project", "zone", "instance", "instance_id", "user", "key_file", "host", "port", "known_hosts")
     route = Route(
         **{name: options[name] for name in names},
+        program=options["tunnel_program"],
         service_account_file=options["service_account_file"] or "",
         impersonate=options["impersonate_service_account"] or "",
     )

@@ -162,9 +162,18 @@ def test_a_failure_stops_what_depends_on_it_and_tells_what_was_done() -> None:
     first = thing("n", of=net)
     second = thing("s", {"ref": first.link}, of=sub)
     third = thing("t", {"ref": second.link})
-    with pytest.raises(PlatformError, match=r"create sub s: no\. Done before it: create net n"):
+    with pytest.raises(PlatformError, match=r"create sub s: no .*Done before it: create net n"):
         run(api, [third, second, first])
     assert ("things.insert", "t") not in api.calls
+
+
+def test_what_google_gave_up_on_is_refused_with_its_reason() -> None:
+    api = FakeApi()
+    fragile = kind(failed={"status": frozenset({"ERROR"})})
+    api.things[("things", "a")] = {"name": "a", "status": "ERROR", "statusMessage": "no quota", "fingerprint": "f"}
+    with pytest.raises(PlatformError, match="use thing a: Google gave up on it: no quota"):
+        run(api, [thing("a", {"size": 1}, of=fragile)])
+    assert run(api, [thing("a", of=fragile)], absent=True).done == ["delete thing a"]
 
 
 def test_deleting_what_is_gone_is_no_error() -> None:

@@ -76,13 +76,15 @@ class PlatformError(Exception):
         self.hint = hint
         self.permission = permission
         self.details = details
+        self.done: list[str] = []  # what the same task had done before
 
     def __str__(self) -> str:
         tried = " ".join(part for part in (self.action, self.resource) if part)
         text = f"Failed to {tried}: {self.message}" if tried else self.message
         marks = ", ".join(part for part in (f"HTTP {self.code}" if self.code else "", self.reason) if part)
         text = f"{text.rstrip('.')}{f' ({marks})' if marks else ''}."
-        return f"{text} {self.hint}".rstrip()
+        before = f" Done before it: {'; '.join(self.done)}." if self.done else ""
+        return f"{text} {self.hint}".rstrip() + before
 
     def about(self, action: str, resource: str) -> PlatformError:
         """This error, saying what was tried on what, unless it says so already."""

@@ -72,8 +72,7 @@ class Executor:
                     else:
                         raise error
         if failure is not None:
-            if self.done:
-                failure.message = f"{failure.message.rstrip('.')}. Done before it: {'; '.join(self.done)}"
+            failure.done = list(self.done)
             raise failure
 
     def _carry_out(self, plan: Plan, step: Step) -> None:
@@ -93,6 +92,7 @@ class Executor:
                 return
             self._settle(resource)
             step = make_step(resource, self.seen)
+        self._refuse_failed(resource)
         refuse_immutable([step])
         if step.action == CREATE:
             self._create(step)
@@ -197,16 +197,21 @@ class Executor:
                 break
             last["state"] = " ".join(str(have.get(path, "")) for path in kind.pending)
             self.seen[resource.key] = self._read(resource)
+        self._refuse_failed(resource)
+
+    def _refuse_failed(self, resource: Resource) -> None:
+        """Raise when Google gave up on *resource* and it will never be ready."""
         have = self.seen[resource.key]
-        if have is not None and in_state(have, kind.failed):
-            reasons = have.get("statusMessage") or have.get("conditions") or "no reason given"
-            raise PlatformError(
-                f"Google gave up on it: {reasons}",
-                action="wait for",
-                resource=resource.title,
-                reason="failed",
-                hint="Remove it (state: absent), mend the cause, and run it again.",
-            )
+        if have is None or not in_state(have, resource.kind.failed):
+            return
+        reasons = have.get("statusMessage") or have.get("conditions") or "no reason given"
+        raise PlatformError(
+            f"Google gave up on it: {reasons}",
+            action="use",
+            resource=resource.title,
+            reason="failed",
+            hint="Remove it (state: absent), mend the cause, and run it again.",
+        )
 
     def _await(self, resource: Resource, answer: Spec) -> None:
         wait_for(self.api, resource.kind.operation, answer, resource.params, resource.title, self.patience)

@@ -24,7 +24,6 @@ from .errors import PlatformError
 
 START_SECONDS = 60.0
 FIRST_PORT, PORTS = 20000, 10000
-TUNNEL = Path(__file__).with_name("tunnel_cli.py")
 
 
 @dataclass(frozen=True)
@@ -40,6 +39,7 @@ class Route:
     host: str
     port: int
     known_hosts: str
+    program: str  # path of tunnel_cli.py; a module cannot tell by itself, for it runs from an archive
     service_account_file: str = ""
     impersonate: str = ""
 
@@ -128,7 +128,7 @@ def running_port(route: Route, files: Files) -> int:
 
 def command(route: Route, files: Files, port: int) -> list[str]:
     """The ssh command line."""
-    tunnel = [sys.executable, str(TUNNEL), "--project", route.project, "--zone", route.zone]
+    tunnel = [sys.executable, route.program, "--project", route.project, "--zone", route.zone]
     tunnel += ["--instance", route.instance, "--port", "22"]
     if route.service_account_file:
         tunnel += ["--service-account-file", route.service_account_file]
@@ -136,7 +136,7 @@ def command(route: Route, files: Files, port: int) -> list[str]:
         tunnel += ["--impersonate", route.impersonate]
     proxy = shlex.join(tunnel).replace("%", "%%")
     options = {
-        "ProxyCommand": f"exec {proxy}",
+        "ProxyCommand": proxy,
         "ProxyUseFdpass": "no",
         "BatchMode": "yes",
         "ExitOnForwardFailure": "yes",
