@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import ssl
-import urllib.parse
 from pathlib import Path
 
 import aiohttp
@@ -98,8 +97,8 @@ class ControlPlane:
         self.authority.signing_keys()
 
     def _webhook(self, name: str) -> Path:
-        cluster = urllib.parse.quote(self.spec["key"], safe="")
-        target = {"server": f"{WEBHOOKS}/{name}?cluster={cluster}", "certificate-authority": str(self.world_ca)}
+        # in the path: Kubernetes' clients put their own query in the place of a URL's
+        target = {"server": f"{WEBHOOKS}/{name}/{self.spec['key']}", "certificate-authority": str(self.world_ca)}
         return write_kubeconfig(self.folder / f"{name}.kubeconfig", target, {})
 
     def _etcd(self) -> list[str]:

@@ -20,12 +20,15 @@ _VERBS = {
 
 
 def answer(cloud: Cloud, request: Request) -> Response:
-    """POST /_webhooks/authenticate and /_webhooks/authorize, both with ?cluster=<key>."""
+    """POST /_webhooks/authenticate/<cluster key> and /_webhooks/authorize/<cluster key>.
+
+    The key may also be the parameter `cluster`, but Kubernetes' own clients drop the query of a webhook's URL.
+    """
     review = request.json()
-    cluster = request.parameter("cluster") or ""
+    kind, _, rest = request.path.removeprefix("/_webhooks/").partition("/")
+    cluster = rest or request.parameter("cluster") or ""
     if not isinstance(review, dict) or not cluster.startswith("projects/"):
-        return Response({"error": "a review is wanted, and ?cluster=projects/P/locations/L/clusters/C"}, 400)
-    kind = request.path.rpartition("/")[2]
+        return Response({"error": "a review is wanted, of a cluster projects/P/locations/L/clusters/C"}, 400)
     if kind == "authenticate":
         status = _authenticate(cloud, review)
     elif kind == "authorize":
