@@ -21,7 +21,6 @@ import aiohttp
 
 from rehearsal.errors import RehearsalError
 from rehearsal.machines.spec import MachineSpec
-from rehearsal.machines.systemd import greets
 from rehearsal.world import addresses
 from rehearsal.world.commands import find_program, run
 
@@ -156,7 +155,7 @@ class SshdMachine:
 
     async def _wait_for_ssh(self, process: asyncio.subprocess.Process) -> None:
         deadline = time.monotonic() + START_SECONDS
-        while not await greets(self.spec.address):
+        while not await _greets(self.spec.address):
             if process.returncode is not None or time.monotonic() > deadline:
                 last = " / ".join(self._log.read_text(errors="replace").strip().splitlines()[-3:])
                 raise RehearsalError(
@@ -165,3 +164,15 @@ class SshdMachine:
                     f"Read its log: rehearsal logs machines/{self.spec.name}",
                 )
             await asyncio.sleep(0.05)
+
+
+async def _greets(address: str) -> bool:
+    """Whether an SSH server says hello there."""
+    try:
+        async with asyncio.timeout(2):
+            reader, writer = await asyncio.open_connection(address, 22)
+            greeting = await reader.read(4)
+            writer.close()
+    except (OSError, TimeoutError):
+        return False
+    return greeting == b"SSH-"
