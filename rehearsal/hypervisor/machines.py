@@ -23,7 +23,7 @@ class Machines:
         """`root`: whether this process has real root rights, which machines with systemd need."""
         self._world_dir = world_dir
         self._base = base.current(cache)
-        self._real = root and base.exists(self._base)
+        self._root = root
         self._machines: dict[str, Machine] = {}
         self._locks: dict[str, asyncio.Lock] = {}
 
@@ -60,7 +60,10 @@ class Machines:
         ]
 
     def _make(self, spec: MachineSpec) -> Machine:
-        return SystemdMachine(spec, self._world_dir, self._base) if self._real else SshdMachine(spec, self._world_dir)
+        if self._root and base.exists(self._base):
+            return SystemdMachine(spec, self._world_dir, self._base)
+        reason = "its Debian is not built: python -m rehearsal.toolchain" if self._root else "more needs root"
+        return SshdMachine(spec, self._world_dir, reason)
 
     def _lock(self, key: str) -> asyncio.Lock:
         return self._locks.setdefault(key, asyncio.Lock())

@@ -15,12 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rehearsal import paths
-from rehearsal.errors import RehearsalError
 from rehearsal.machines import archive
 from rehearsal.world.commands import run
 
 RELEASE = "bookworm"
-RECIPE_VERSION = 1
+RECIPE_VERSION = 3
 """Raise it when the steps below change what comes out."""
 
 INSTALLED = (
@@ -54,7 +53,7 @@ AVAILABLE = (
     "tinyproxy",
     "unattended-upgrades",
 )
-"""What `apt` in the sealed world can install beside what is there, with everything it depends on."""
+"""What `apt` in the sealed world can install beside what is there, with all it depends on or recommends."""
 
 _APT_OPTIONS = (
     'Acquire::Languages "none"',  # translations are not in the partial archive, and apt would fail on them
@@ -62,9 +61,8 @@ _APT_OPTIONS = (
     'Acquire::IndexTargets::deb::Packages::KeepCompressedAs "xz"',  # keeps the lists byte for byte
 )
 _APT_CONFIGURATION = """\
+// Translations are not in the partial archive, and apt would fail on them.
 Acquire::Languages "none";
-Acquire::GzipIndexes "true";
-Acquire::IndexTargets::deb::Packages::KeepCompressedAs "xz";
 // The archive's lists are as old as the base: they are signed, but their time has passed a week later.
 Acquire::Check-Valid-Until "false";
 """
@@ -144,7 +142,7 @@ def _bootstrap(draft: Path) -> None:
     stage = draft.with_name(draft.name + ".stage")
     stage.mkdir(parents=True, exist_ok=True)
     hooks = [
-        f'chroot "$1" apt-get -y -qq --no-install-recommends --download-only install {" ".join(AVAILABLE)}',
+        f'chroot "$1" apt-get -y -qq --install-recommends --download-only install {" ".join(AVAILABLE)}',
         f"mkdir {stage}/archives {stage}/lists",
         f'cp "$1"/var/cache/apt/archives/*.deb {stage}/archives/',
         f'cp "$1"/var/lib/apt/lists/*_InRelease "$1"/var/lib/apt/lists/*_Packages.xz {stage}/lists/',
@@ -187,17 +185,13 @@ def _finish(draft: Path) -> None:
         key.unlink()
     (root / "etc/machine-id").write_text("")
     (root / "etc/resolv.conf").unlink(missing_ok=True)
+    # Options of the build: compressed lists would cost every later run of apt several seconds
+    (root / "etc/apt/apt.conf.d/99mmdebstrap").unlink(missing_ok=True)
     (root / "etc/apt/apt.conf.d/90partial-archive").write_text(_APT_CONFIGURATION)
+    # As on a real image, apt has no lists, and knows that they're not fresh
+    os.utime(root / "var/lib/apt/lists", (0, 0))
     for leftover in (root / "var/cache/apt/archives").glob("*.deb"):
         leftover.unlink()
     shutil.rmtree(draft / "archives")
     shutil.rmtree(draft / "lists")
 
-
-def require(base: Base) -> Base:
-    """The base, or an error that says how to get it."""
-    if not exists(base):
-        raise RehearsalError(
-            "start a Debian machine", f"its base {base.folder.name} is not built", "Build it as root: make toolchain"
-        )
-    return base

@@ -47,8 +47,10 @@ class SshdMachine:
 
     mode = "sshd"
 
-    def __init__(self, spec: MachineSpec, world_dir: Path) -> None:
+    def __init__(self, spec: MachineSpec, world_dir: Path, reason: str) -> None:
+        """`reason` says why it is no real machine, for `rehearsal status`."""
         self.spec = spec
+        self._reason = reason
         self._folder = world_dir / "machines" / f"{spec.name}-{spec.identity}"
         self._log = world_dir / "logs" / "machines" / f"{spec.name}.log"
         self._process: asyncio.subprocess.Process | None = None
@@ -58,7 +60,7 @@ class SshdMachine:
     def detail(self) -> str:
         """For `rehearsal status`."""
         state = "running" if self._process and self._process.returncode is None else "stopped"
-        return f"only an SSH server of user {getpass.getuser()}, {state}, {self.spec.address}"
+        return f"only an SSH server of user {getpass.getuser()} ({self._reason}), {state}, {self.spec.address}"
 
     async def start(self) -> None:
         """Start the server and wait until it answers."""
