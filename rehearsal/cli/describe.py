@@ -8,6 +8,7 @@ import socket
 from pathlib import Path
 from typing import TypedDict
 
+from rehearsal.toolchain import images
 from rehearsal.world import company
 from rehearsal.world.record import World
 
@@ -65,9 +66,9 @@ def lines(world: World) -> list[str]:
     for name, entry in world.services().items():
         restarts = f", restarted {entry['restarts']} times" if entry["restarts"] else ""
         out.append(f"  {name:<12} {entry['state']}{restarts}")
-    out += ["", "Real (programs that really run)", *_real(world)]
+    out += ["", "Real (programs that really run)", *real(world)]
     out += ["", "Emulated", *(f"  {name:<22} {text}" for name, text in _EMULATED)]
-    out += ["", "Stand-ins", *(f"  {name:<22} {text}" for name, text in _STAND_INS)]
+    out += ["", "Stand-ins", *stand_ins()]
     if world.user_mode:
         out += ["", "Not to be had without root: machines with systemd (a plain sshd instead); enforced cgroup limits"]
     people = company.load()
@@ -75,7 +76,14 @@ def lines(world: World) -> list[str]:
     return out
 
 
-def _real(world: World) -> list[str]:
+def stand_ins() -> list[str]:
+    """What takes the place of something that cannot be had here, images included."""
+    different = [(image.name, image.stand_in) for image in images.IMAGES if image.stand_in]
+    return [f"  {name:<22} {text}" for name, text in (*_STAND_INS, *different)]
+
+
+def real(world: World) -> list[str]:
+    """What the hypervisor runs, a line each."""
     found = things(world)
     if isinstance(found, str):
         return [f"  unknown: {found}"]

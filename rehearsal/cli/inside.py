@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 
-from rehearsal.cli import show as peepholes
 from rehearsal.errors import RehearsalError
 from rehearsal.world import enter, environment, record
 
@@ -20,4 +19,13 @@ def run(options: argparse.Namespace) -> int:
 
 def show(options: argparse.Namespace) -> int:
     """`rehearsal show [--port N] [URL|HOST:PORT]`."""
-    return peepholes.show(record.load_alive(options.world), options.target, options.port)
+    from rehearsal.cli.show import show as serve
+
+    return serve(record.load_alive(options.world), options.target, options.port)
+
+
+def summary(options: argparse.Namespace) -> int:
+    """`rehearsal summary`."""
+    from rehearsal.cli.summary import summary as tell
+
+    return tell(record.load_alive(options.world))

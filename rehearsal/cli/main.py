@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from importlib import import_module
 
-from rehearsal.cli import inside, outside
 from rehearsal.errors import RehearsalError
 from rehearsal.world.record import DEFAULT_WORLD, NODE_KINDS
-
-Command = Callable[[argparse.Namespace], int]
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -19,24 +17,25 @@ def _parser() -> argparse.ArgumentParser:
     )
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
 
-    def verb(name: str, command: Command, text: str) -> argparse.ArgumentParser:
+    def verb(name: str, command: str, text: str) -> argparse.ArgumentParser:
         sub = verbs.add_parser(name, help=text, description=text)
         sub.add_argument("--world", default=DEFAULT_WORLD, metavar="NAME", help="which world (default: %(default)s)")
         sub.set_defaults(command=command)
         return sub
 
-    up = verb("up", outside.up, "start a world")
+    up = verb("up", "outside.up", "start a world")
     up.add_argument("--nodes", choices=NODE_KINDS, help="what cluster nodes are: real kubelets, simulated, or none")
     up.add_argument("--latency", type=float, metavar="SCALE", help="pace of Google's operations; 1 is Google's own")
-    down = verb("down", outside.down, "end a world; its state stays for the next `up`")
+    down = verb("down", "outside.down", "end a world; its state stays for the next `up`")
     down.add_argument("--delete", action="store_true", help="delete its state too")
-    verb("reset", outside.reset, "end a world, delete its state, and start it anew")
-    verb("list", outside.list_worlds, "list all worlds")
-    verb("status", outside.status, "say what is running, and what in it is real, emulated or a stand-in")
-    logs = verb("logs", outside.logs, "show the log of a service")
+    verb("reset", "outside.reset", "end a world, delete its state, and start it anew")
+    verb("list", "outside.list_worlds", "list all worlds")
+    verb("status", "outside.status", "say what is running, and what in it is real, emulated or a stand-in")
+    verb("summary", "inside.summary", "say what a run left in the world, and how to look at it")
+    logs = verb("logs", "outside.logs", "show the log of a service")
     logs.add_argument("service", nargs="?", help="which service (default: list them with their last line)")
     logs.add_argument("-f", "--follow", action="store_true", help="go on showing what is added")
-    run = verb("run", inside.run, "run a command in the world")
+    run = verb("run", "inside.run", "run a command in the world")
     run.add_argument(
         "--from",
         dest="place",
@@ -45,12 +44,12 @@ def _parser() -> argparse.ArgumentParser:
         help="where it sits: in the office, which sees public addresses only, or in the world itself (default: office)",
     )
     run.add_argument("argv", nargs=argparse.REMAINDER, metavar="-- CMD ...", help="the command and its arguments")
-    show = verb("show", inside.show, "look into the world with a browser of this machine")
+    show = verb("show", "inside.show", "look into the world with a browser of this machine")
     show.add_argument("--port", type=int, default=0, help="port of 127.0.0.1 to serve (default: a free one)")
     show.add_argument(
         "target",
         nargs="?",
-        metavar="URL|HOST:PORT",
+        metavar="URL|HOST:PORT|service/NAMESPACE/NAME[:PORT]",
         help="serve this one place; without it, an HTTP proxy for all of the world is served",
     )
     return parser
@@ -60,8 +59,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one verb; returns the exit status."""
     options = _parser().parse_args(argv)
     try:
-        command: Command = options.command
-        return command(options)
+        # Imported only now: `rehearsal run` is used a lot, and needs little.
+        module, _, function = options.command.partition(".")
+        status: int = getattr(import_module(f"rehearsal.cli.{module}"), function)(options)
+        return status
     except RehearsalError as error:
         print(f"rehearsal: could not {error}", file=sys.stderr)
         return 1

@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import shlex
 import socket
+import ssl
+import sys
 import tempfile
 from collections.abc import Callable, Coroutine
 from typing import Any
 from urllib.parse import urlsplit
 
 from rehearsal.errors import RehearsalError
-from rehearsal.world import company, enter, peephole, pki, reverse_proxy
+from rehearsal.world import cluster_services, company, enter, peephole, pki, reverse_proxy
 from rehearsal.world.record import World
 
 Work = Callable[[], Coroutine[Any, Any, None]]
@@ -32,6 +34,9 @@ def show(world: World, target: str | None, port: int) -> int:
 def _run(work: Work) -> int:
     try:
         asyncio.run(work())
+    except RehearsalError as error:
+        print(f"rehearsal: could not {error}", file=sys.stderr, flush=True)
+        return 1
     except KeyboardInterrupt:
         return 130
     return 0
@@ -43,17 +48,30 @@ def _work(world: World, target: str | None, listening: socket.socket) -> Work:
         for line in _proxy_advice(world, port):
             print(line, flush=True)
         return lambda: peephole.serve(listening, peephole.proxy)
+    if target.startswith(cluster_services.PREFIX):
+        return lambda: _show_service(world, target, listening)
     if "://" in target:
         parts = urlsplit(target)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise RehearsalError(f"show {target}", "that is no web address", "For example: https://ml.acme.example")
         print(f"{target} is at http://127.0.0.1:{port}{parts.path or '/'}  (Ctrl-C ends it)", flush=True)
-        return lambda: reverse_proxy.serve(listening, target, world.folder / "ca" / "ca.pem")
+        trust = ssl.create_default_context(cafile=str(world.folder / "ca" / "ca.pem"))
+        return lambda: reverse_proxy.serve(listening, target, trust)
     host, _, number = target.rpartition(":")
     if not host or not number.isdecimal():
-        raise RehearsalError(f"show {target}", "that is neither a URL nor HOST:PORT", "For example: 10.10.0.5:22")
+        advice = "For example: https://ml.acme.example, 10.10.0.5:22 or service/argocd/argocd-server"
+        raise RehearsalError(f"show {target}", "that is no URL, no HOST:PORT and no service/NAMESPACE/NAME", advice)
     print(f"{target} is at 127.0.0.1:{port}  (Ctrl-C ends it)", flush=True)
     return lambda: peephole.serve(listening, peephole.relay(host, int(number)))
+
+
+async def _show_service(world: World, target: str, listening: socket.socket) -> None:
+    site = await asyncio.to_thread(cluster_services.address, world.folder, target)
+    print(f"{target} is at http://127.0.0.1:{listening.getsockname()[1]}/  (Ctrl-C ends it)", flush=True)
+    # A pod's certificate, if it has one, is its own: nobody outside the cluster could check it.
+    trust = ssl.create_default_context()
+    trust.check_hostname, trust.verify_mode = False, ssl.CERT_NONE
+    await reverse_proxy.serve(listening, site, trust)
 
 
 def _proxy_advice(world: World, port: int) -> list[str]:

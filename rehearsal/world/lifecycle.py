@@ -32,16 +32,21 @@ def up(name: str, nodes: str | None, progress: Progress, latency_scale: float = 
 
     Remains of a world that was killed are removed first. Raises RehearsalError if it does not come up.
     """
-    world = record.load(name)
-    if world.alive:
-        _refuse_other_nodes(world, nodes)
-        wait_ready(world, progress)
-        return world
-    namespaces.probe()
-    clean(world)
-    world = World(name, nodes=nodes or world.nodes, user_mode=not record.is_root())
-    seed.prepare(world, latency_scale)
-    world.save()
+    with record.locked(name):
+        world = record.load(name)
+        if world.alive:
+            _refuse_other_nodes(world, nodes)
+            wait_ready(world, progress)
+            return world
+        namespaces.probe()
+        clean(world)
+        world = World(name, nodes=nodes or world.nodes, user_mode=not record.is_root())
+        seed.prepare(world, latency_scale)
+        world.save()
+        return _start_and_wait(world, progress)
+
+
+def _start_and_wait(world: World, progress: Progress) -> World:
     _start(world)
     try:
         wait_ready(world, progress)

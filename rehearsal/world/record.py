@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -84,6 +87,16 @@ def load(name: str) -> World:
     except FileNotFoundError:
         return fresh
     return World(**stored)
+
+
+@contextmanager
+def locked(name: str) -> Iterator[None]:
+    """Only one process at a time starts a world; others wait here."""
+    worlds = World(name).folder.parent
+    worlds.mkdir(parents=True, exist_ok=True)
+    with (worlds / f".{name}.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def load_alive(name: str) -> World:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
 from aiohttp import ClientSession, DummyCookieJar, TCPConnector, web
@@ -13,9 +12,8 @@ from aiohttp import ClientSession, DummyCookieJar, TCPConnector, web
 _HOP_BY_HOP = {"connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade", "host"}
 
 
-async def serve(listening: socket.socket, site: str, authority: Path) -> None:
-    """Serve until cancelled; `site` is a URL, `authority` the certificate its server is checked with."""
-    trust = ssl.create_default_context(cafile=str(authority))
+async def serve(listening: socket.socket, site: str, trust: ssl.SSLContext) -> None:
+    """Serve until cancelled; `site` is a URL, `trust` says how its server's certificate is checked."""
     connector = TCPConnector(ssl=trust)
     async with ClientSession(connector=connector, auto_decompress=False, cookie_jar=DummyCookieJar()) as session:
         here = f"http://127.0.0.1:{listening.getsockname()[1]}"

@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from rehearsal.errors import RehearsalError
 from rehearsal.world import addresses, company, mounts, pki, secrets
 from rehearsal.world.record import World
 
+LONGEST_SOCKET = 107
 FOLDERS = ("logs", "run", "google", "credentials", "git", "cluster", "machines", "databases")
 
 
 def prepare(world: World, latency_scale: float) -> None:
     """Make everything the world's services expect in its folder; what is there from an earlier run stays."""
     people = company.load()
+    _check_length(world)
     world.folder.mkdir(parents=True, exist_ok=True)
     world.folder.chmod(0o755)
     for name in FOLDERS:
@@ -24,6 +27,17 @@ def prepare(world: World, latency_scale: float) -> None:
     secrets.ensure_git_tokens(world.folder, people)
     config = emulator_config(world, people, latency_scale)
     (world.folder / "google" / "config.json").write_text(json.dumps(config, indent=1))
+
+
+def _check_length(world: World) -> None:
+    """Unix sockets have short names."""
+    longest = str(world.folder / "run" / "hypervisor.sock")
+    if len(longest) > LONGEST_SOCKET:
+        raise RehearsalError(
+            f"make the world {world.name!r} in {world.folder}",
+            f"a socket's path there would have {len(longest)} characters, and {LONGEST_SOCKET} are allowed",
+            "Choose a shorter place or name: REHEARSAL_STATE=/var/tmp/rehearsal",
+        )
 
 
 def emulator_config(world: World, people: company.Company, latency_scale: float) -> dict[str, Any]:
