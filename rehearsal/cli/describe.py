@@ -79,7 +79,9 @@ def lines(world: World) -> list[str]:
 def stand_ins() -> list[str]:
     """What takes the place of something that cannot be had here, images included."""
     different = [(image.name, image.stand_in) for image in images.IMAGES if image.stand_in]
-    return [f"  {name:<22} {text}" for name, text in (*_STAND_INS, *different)]
+    everything = [*_STAND_INS, *different]
+    width = max(len(name) for name, _ in everything)
+    return [f"  {name:<{width}}  {text}" for name, text in everything]
 
 
 def real(world: World) -> list[str]:

@@ -194,4 +194,3 @@ def _finish(draft: Path) -> None:
         leftover.unlink()
     shutil.rmtree(draft / "archives")
     shutil.rmtree(draft / "lists")
-

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
 
 from rehearsal.errors import RehearsalError
+from rehearsal.toolchain.catalog import program_path
+from rehearsal.world.commands import run
 
 PREFIX = "service/"
 _TARGET = re.compile(r"service/(?P<namespace>[a-z0-9-]+)/(?P<name>[a-z0-9-]+)(?::(?P<port>[a-z0-9-]+))?")
@@ -23,8 +26,8 @@ def address(world: Path, target: str) -> str:
     if not kubeconfigs:
         raise RehearsalError(f"show {target}", "there is no cluster in this world", "Make one: run site.yml in it")
     name, namespace = match["name"], match["namespace"]
-    path = f"/apis/discovery.k8s.io/v1/namespaces/{namespace}/endpointslices"
-    slices = _read(kubeconfigs[0], path, f"kubernetes.io/service-name={name}")
+    selector = f"--selector=kubernetes.io/service-name={name}"
+    slices = _read(kubeconfigs[0], "endpointslices", f"--namespace={namespace}", selector)
     for entry in slices:
         pods = [pod for pod in entry.get("endpoints") or [] if pod.get("conditions", {}).get("ready")]
         ports = [
@@ -39,7 +42,7 @@ def address(world: Path, target: str) -> str:
 
 def listed(world: Path) -> list[str]:
     """All Services of the world's clusters but Kubernetes' own, in the form that `address` takes."""
-    found = [_read(kubeconfig, "/api/v1/services") for kubeconfig in _kubeconfigs(world)]
+    found = [_read(kubeconfig, "services", "--all-namespaces") for kubeconfig in _kubeconfigs(world)]
     names = [entry["metadata"] for services in found for entry in services if entry["spec"].get("clusterIP") != "None"]
     return [
         f"{PREFIX}{name['namespace']}/{name['name']}"
@@ -52,16 +55,8 @@ def _kubeconfigs(world: Path) -> list[Path]:
     return sorted((world / "cluster").glob("**/admin.kubeconfig"))
 
 
-def _read(kubeconfig: Path, path: str, selector: str = "") -> list[dict[str, Any]]:
-    """The items of a listing, as plain JSON."""
-    from kubernetes import config
-
-    answer: dict[str, Any] = config.new_client_from_config(config_file=str(kubeconfig)).call_api(
-        path,
-        "GET",
-        query_params=[("labelSelector", selector)],
-        response_type="object",
-        auth_settings=["BearerToken"],
-        _return_http_data_only=True,
-    )
-    return list(answer["items"])
+def _read(kubeconfig: Path, *arguments: str) -> list[dict[str, Any]]:
+    """The items that `kubectl get ARGUMENTS` finds."""
+    kubectl = program_path("kubectl")
+    listing = run([kubectl, f"--kubeconfig={kubeconfig}", "get", *arguments, "--output=json"])
+    return list(json.loads(listing)["items"])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -15,6 +17,7 @@ from rehearsal.world.commands import find_program
 from rehearsal.world.record import World
 
 OFFICE, INSIDE = "office", "world"
+FAILED = 70
 
 
 def join(world: World, place: str = OFFICE) -> None:
@@ -53,7 +56,7 @@ def call(world: World, body: Callable[[], int], place: str = INSIDE) -> int:
     What this process has open (such as a listening socket of the machine's loopback) is open in there too.
     """
     _join_or_explain(world, place)
-    return _in_child(lambda: os._exit(body()))
+    return _in_child(lambda: _report(body))
 
 
 def _join_or_explain(world: World, place: str) -> None:
@@ -79,6 +82,18 @@ def _in_child(body: Callable[[], NoReturn]) -> int:
     _, status = os.waitpid(child, 0)
     code = os.waitstatus_to_exitcode(status)
     return 128 - code if code < 0 else code
+
+
+def _report(body: Callable[[], int]) -> NoReturn:
+    """End this process with the status that `body` returns; it must not go on as a second copy of its parent."""
+    status = FAILED
+    try:
+        status = body()
+    except Exception:
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        os._exit(status)
 
 
 def _become(program: str, argv: Sequence[str], env: Mapping[str, str]) -> NoReturn:
