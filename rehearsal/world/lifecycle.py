@@ -38,6 +38,7 @@ def up(name: str, nodes: str | None, progress: Progress, latency_scale: float = 
             _refuse_other_nodes(world, nodes)
             wait_ready(world, progress)
             return world
+        _refuse_impossible_nodes(world.name, nodes)
         namespaces.probe()
         clean(world)
         world = World(name, nodes=nodes or world.nodes, user_mode=not record.is_root())
@@ -62,6 +63,15 @@ def _refuse_other_nodes(world: World, nodes: str | None) -> None:
             f"start the world {world.name!r} with {nodes} nodes",
             f"it is running with {world.nodes} nodes",
             f"Stop it first: rehearsal down{flag(world.name)}",
+        )
+
+
+def _refuse_impossible_nodes(name: str, nodes: str | None) -> None:
+    if nodes == "real" and not record.is_root():
+        raise RehearsalError(
+            f"start the world {name!r} with real nodes",
+            "real kubelets need root, to limit what their pods use",
+            f"Run it as root, or with simulated ones: rehearsal up{flag(name)} --nodes simulated",
         )
 
 

@@ -34,12 +34,22 @@ def start_ticks(pid: int) -> int | None:
     return None if fields[0] in "ZX" else int(fields[19])
 
 
+def is_root() -> bool:
+    """Whether worlds are made with real root rights here."""
+    return os.geteuid() == 0
+
+
+def default_nodes() -> str:
+    """What cluster nodes are unless asked otherwise: real kubelets need root (their cgroups, at least)."""
+    return "real" if is_root() else "simulated"
+
+
 @dataclass
 class World:
     """A named world. `pid` is its first process as the machine sees it, None while it is down."""
 
     name: str
-    nodes: str = "real"
+    nodes: str = field(default_factory=default_nodes)
     pid: int | None = None
     ticks: int | None = None
     boot: str = field(default_factory=boot_id)
@@ -116,8 +126,3 @@ def load_all() -> list[World]:
 def flag(name: str) -> str:
     """` --world NAME` for use in advice, nothing for the default world."""
     return "" if name == DEFAULT_WORLD else f" --world {name}"
-
-
-def is_root() -> bool:
-    """Whether worlds are made with real root rights here."""
-    return os.geteuid() == 0

@@ -15,7 +15,7 @@ from .conftest import REPOSITORY, Lab
 
 pytestmark = pytest.mark.world
 PLAYBOOK = Path(__file__).with_name("bastion.yml")
-ANSIBLE = Path(sys.executable).with_name("ansible-playbook")
+ANSIBLE = (sys.executable, "-m", "ansible", "playbook")
 TUNNEL = REPOSITORY / "plugins" / "module_utils" / "gcloud" / "tunnel_cli.py"
 REAL = os.geteuid() == 0 and base.exists(base.current())
 
@@ -28,7 +28,7 @@ def bastion(make_lab: Callable[[], Lab], tmp_path_factory: pytest.TempPathFactor
     assert started.returncode == 0, started.stderr
     key = tmp_path_factory.mktemp("ssh") / "key"
     done = lab.run(
-        *(str(ANSIBLE), "-i", "localhost,", str(PLAYBOOK)),
+        *(*ANSIBLE, "-i", "localhost,", str(PLAYBOOK)),
         *("-e", f"key_file={key}", "-e", f'{{"systemd": {str(REAL).lower()}}}'),
     )
     assert done.returncode == 0, done.stdout + done.stderr
