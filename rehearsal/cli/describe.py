@@ -70,7 +70,7 @@ def lines(world: World) -> list[str]:
     out += ["", "Emulated", *(f"  {name:<22} {text}" for name, text in _EMULATED)]
     out += ["", "Stand-ins", *stand_ins()]
     if world.user_mode:
-        out += ["", "Not to be had without root: machines with systemd (here an SSH server), real nodes (here simulated)"]
+        out += ["", "Not without root: machines with systemd (here an SSH server), real nodes (here simulated)"]
     people = company.load()
     out += ["", f"Project {people.project}, credentials {world.folder / 'credentials' / 'deployer.json'}"]
     return out

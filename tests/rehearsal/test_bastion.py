@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -64,6 +65,20 @@ def test_the_office_reaches_it_only_through_iap(bastion: Lab) -> None:
     program = "import socket; socket.create_connection(('10.20.0.2', 22), timeout=3)"
     assert "No route to host" in bastion.run(sys.executable, "-c", program).stderr
     assert bastion.run(sys.executable, "-c", program, place="world").returncode == 0
+
+
+_GCLOUD = """
+export CLOUDSDK_CONFIG={folder}/config CLOUDSDK_CORE_CUSTOM_CA_CERTS_FILE=$SSL_CERT_FILE CLOUDSDK_CORE_DISABLE_PROMPTS=1
+gcloud --quiet auth activate-service-account --key-file="$GOOGLE_APPLICATION_CREDENTIALS" --project=acme-mlops &&
+gcloud --quiet compute ssh lab-bastion --zone=europe-west1-b --tunnel-through-iap --ssh-key-file={folder}/key \
+  --command='hostname && sudo -n id -u'
+"""
+
+
+@pytest.mark.skipif(not (REAL and shutil.which("gcloud")), reason="needs root, the machines' Debian and gcloud")
+def test_googles_own_client_gets_in_too(bastion: Lab, tmp_path: Path) -> None:
+    done = bastion.run("sh", "-c", _GCLOUD.format(folder=tmp_path))
+    assert done.stdout.split()[-2:] == ["lab-bastion", "0"], done.stderr  # after what ssh-keygen says
 
 
 def test_the_world_ends_with_its_machine(bastion: Lab) -> None:
