@@ -30,7 +30,7 @@ SERVICES: tuple[Service, ...] = (
     Service("compute", ("compute.v1", "compute.beta"), Family.LEGACY, "compute"),
     Service("container", ("container.v1", "container.v1beta1"), Family.BOTH, "container"),
     Service("storage", ("storage.v1",), Family.LEGACY, "storage"),
-    Service("dns", ("dns.v1",), Family.LEGACY, "dns"),
+    Service("dns", ("dns.v1", "dns.v1beta2"), Family.LEGACY, "dns"),
     Service("sqladmin", ("sqladmin.v1", "sqladmin.v1beta4"), Family.LEGACY, "cloudsql"),
     Service("secretmanager", ("secretmanager.v1", "secretmanager.v1beta1"), Family.MODERN, "secretmanager"),
     Service("artifactregistry", ("artifactregistry.v1", "artifactregistry.v1beta2"), Family.MODERN, "artifactregistry"),
@@ -109,6 +109,20 @@ TITLES = {
     "storage-api.googleapis.com": "Google Cloud Storage JSON API",
     "sts.googleapis.com": "Security Token Service API",
 }
+# More of Google's APIs, so that lists have Google's length and any of them can be turned on.
+_MORE = """
+accesscontextmanager aiplatform anthos apigateway apikeys appengine batch bigtable bigtableadmin
+binaryauthorization certificatemanager cloudasset cloudbuild clouderrorreporting cloudfunctions cloudidentity
+cloudprofiler cloudscheduler cloudtasks composer connectgateway containeranalysis containersecurity
+containerthreatdetection datacatalog dataflow datamigration dataproc datastream deploymentmanager dialogflow
+edgecontainer eventarc file firebase firestore gkeconnect gkehub gkemulticloud healthcare identitytoolkit ids
+integrations kubernetesmetadata language managedidentities meshconfig metastore ml multiclusteringress
+networksecurity networkservices notebooks ondemandscanning orgpolicy policytroubleshooter privateca pubsublite
+recommendationengine recommender redis run runtimeconfig securitycenter servicecontrol servicedirectory
+sourcerepo spanner speech storagetransfer texttospeech tpu trafficdirector translate videointelligence vision
+vpcaccess websecurityscanner workflowexecutions workflows workstations
+"""
+OTHERS = tuple(f"{name}.googleapis.com" for name in _MORE.split())
 # Enabling one brings others along (Google's service dependencies, those that matter here).
 IMPLIED = {
     "container.googleapis.com": (
@@ -134,4 +148,6 @@ def title(service: str) -> str:
 
 def exists(service: str) -> bool:
     """Whether an API of this name can be enabled here."""
-    return service in TITLES or service in FRESH or any(known.name == service for known in SERVICES)
+    return (
+        service in TITLES or service in FRESH or service in OTHERS or any(known.name == service for known in SERVICES)
+    )

@@ -12,10 +12,14 @@ from .core import AUTHORIZERS, FALLBACKS, HANDLERS, LOG, Call, Cloud, Request, R
 from .discovery import Match
 from .errors import ApiError, Family, not_emulated
 from .permissions import needed
-from .schema import check_path, prune, read_body, read_query
+from .schema import check_path, numbered, prune, read_body, read_query
 
 _UPLOAD_PREFIXES = ("/upload", "/resumable/upload")
 _MEDIA_PREFIXES = (*_UPLOAD_PREFIXES, "/download")
+# These are charged to the caller's project, the rest to the resource's.
+_CALLERS_PROJECT = ("cloudresourcemanager", "cloudbilling", "serviceusage", "iam", "oslogin")
+# They answer enum values as numbers where asked to; those of the others have gaps that the documents do not show.
+_NUMBERED_ENUMS = ("secretmanager", "iap", "certificatemanager", "cloudresourcemanager")
 _OWN_PARAMETERS = ("access_token", "upload_id")
 # Google's own projects, whose images anybody may read.
 _PUBLIC_PROJECTS = ("debian-cloud", "ubuntu-os-cloud", "cos-cloud")
@@ -105,7 +109,10 @@ def _act(call: Call) -> Response:
     result = handler(call)
     if isinstance(result, Response):
         return result
-    response = Response(prune(call.document, call.method.response, result))
+    body = prune(call.document, call.method.response, result)
+    if call.service.api in _NUMBERED_ENUMS and "enum-encoding=int" in (call.request.parameter("$alt") or ""):
+        body = numbered(call.document, {"$ref": call.method.response}, body)
+    response = Response(body)
     if call.service.api == "compute" and call.document.version != "v1":
         response.body = _in_version(response.content(), call.document.version)
     return response
@@ -197,7 +204,8 @@ def _home(call: Call) -> str:
 def _require_enabled(call: Call) -> None:
     """403 SERVICE_DISABLED in Google's words unless the API is on in the project."""
     name = call.service.name
-    project = call.project if call.tx.get("projects", call.project) else _home(call)
+    own = name.partition(".")[0] in _CALLERS_PROJECT or call.tx.get("projects", call.project) is None
+    project = _home(call) if own else call.project
     if call.tx.get("serviceusage.services", f"projects/{project}/services/{name}"):
         return
     number, title = call.cloud.projects.number(call.tx, project), catalog.title(name)

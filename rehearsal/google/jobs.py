@@ -7,6 +7,7 @@ end. The work behind it is registered by name, so that a pending job can be kept
 from __future__ import annotations
 
 import asyncio
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -64,7 +65,7 @@ class Jobs:
         """
         behind = WORKS[work] if work else None
         if delay <= 0 and not (behind and behind.prepare):
-            stored = Record(operation.kind, operation.key, dict(operation.body), dict(operation.hidden))
+            stored = Record(operation.kind, operation.key, copy.deepcopy(operation.body), dict(operation.hidden))
             tx.put(stored)
             self._end(tx, stored, behind, arguments, None)
             return

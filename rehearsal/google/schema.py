@@ -25,6 +25,10 @@ def snake(name: str) -> str:
     return _CAMEL.sub(lambda hit: "_" + hit.group(1).lower(), name)
 
 
+# Members that Google takes though the document does not list them (recordings/compute/backendServices/signed_url_keys).
+_UNLISTED = {("SignedUrlKey", "backendService")}
+
+
 class Reader:
     """Reads one body; collects every violation before it refuses."""
 
@@ -71,6 +75,8 @@ class Reader:
         for key, item in value.items():
             spec, field = self._field(known, key)
             if spec is None:
+                if loose is None and (name, key) in _UNLISTED:
+                    continue
                 if loose is None:
                     where = f" at '{path}'" if path else ""
                     self.violations.append(
@@ -262,4 +268,21 @@ def _prune_value(document: Document, spec: dict[str, Any], value: Any) -> Any:
         }
     if isinstance(value, dict) and isinstance(spec.get("additionalProperties"), dict):
         return {key: _prune_value(document, spec["additionalProperties"], value[key]) for key in sorted(value)}
+    return value
+
+
+def numbered(document: Document, spec: dict[str, Any], value: Any) -> Any:
+    """The value with its enum names as numbers, in the order of the document."""
+    if reference := spec.get("$ref"):
+        spec = document.schemas.get(reference, {})
+    if "enum" in spec and value in spec["enum"]:
+        return spec["enum"].index(value)
+    if isinstance(value, list):
+        return [numbered(document, spec.get("items", {}), item) for item in value]
+    if isinstance(value, dict):
+        known, loose = spec.get("properties", {}), spec.get("additionalProperties", {})
+        return {
+            key: numbered(document, known.get(key, loose if isinstance(loose, dict) else {}), item)
+            for key, item in value.items()
+        }
     return value

@@ -163,7 +163,9 @@ _FILL = {
 
 def _create(cloud: Cloud, tx: Transaction, arguments: Arguments, result: Any) -> dict[str, Any]:
     del cloud, result
-    if not _VALID.fullmatch(arguments["name"].rpartition("/")[2]):
+    # No issuance configuration can exist here, and this is how Google tells of one that does not.
+    issued = "issuanceConfig" in arguments["body"].get("managed", {})
+    if issued or not _VALID.fullmatch(arguments["name"].rpartition("/")[2]):
         raise ApiError(400, "invalid name", "badRequest")
     tx.put(Record(arguments["kind"], arguments["name"], arguments["body"], arguments["hidden"]))
     tx.link(arguments["name"], arguments["hidden"].get("links", {}))

@@ -46,7 +46,7 @@ def create_zone(call: Call) -> dict[str, Any]:
     body = {
         "description": "",
         "visibility": "public",
-        **{field: value for field, value in call.body.items() if value not in ({}, None)},
+        **{field: value for field, value in call.body.items() if value not in ({}, None, {"networks": []})},
         "kind": "dns#managedZone",
         "id": new_id(call.tx),
         "creationTime": call.clock.zulu(3),
@@ -157,7 +157,7 @@ def _changed(call: Call, zone: Record, given: dict[str, Any]) -> dict[str, Any]:
     call.tx.put(zone)
     body: dict[str, Any] = {"kind": "dns#change", "id": str(number), "startTime": call.clock.zulu(3), "status": "done"}
     for name in ("additions", "deletions"):
-        if given.get(name):
+        if name in given:
             full = {"kind": "dns#resourceRecordSet", "signatureRrdatas": []}
             body[name] = [{**full, **item} for item in given[name]]
     call.tx.put(Record(CHANGES, f"{zone.key}/{number}", body))

@@ -73,6 +73,16 @@ def _check_exists(call: Call, name: str) -> None:
             raise ApiError(404, "Requested entity was not found.", "notFound")
 
 
+def _by_id(call: Call, name: str) -> str:
+    """IAP's settings name a backend service by its number, whichever way it was asked for."""
+    hit = re.search(r"(.*/iap_web/compute(?:-([^/]+))?/services/)([^/]+)$", name)
+    if hit is None:
+        return name
+    scope = f"regions/{hit.group(2)}" if hit.group(2) else "global"
+    record = call.tx.get("compute.backendServices", f"projects/{call.project}/{scope}/backendServices/{hit.group(3)}")
+    return hit.group(1) + str(record.body["id"]) if record else name
+
+
 @handles("iap.getIamPolicy")
 def get_policy(call: Call) -> dict[str, Any]:
     """The policy of a tunnel or web resource."""
@@ -98,7 +108,7 @@ def test_permissions(call: Call) -> dict[str, Any]:
 @handles("iap.getIapSettings")
 def get_settings(call: Call) -> dict[str, Any]:
     """The settings of a resource; unset ones answer only the name."""
-    name = _canonical(call)
+    name = _by_id(call, _canonical(call))
     record = call.tx.get(_SETTINGS, name)
     return record.body if record else {"name": name}
 
@@ -106,15 +116,17 @@ def get_settings(call: Call) -> dict[str, Any]:
 @handles("iap.updateIapSettings")
 def update_settings(call: Call) -> dict[str, Any]:
     """PATCH of the settings; the paths of its mask begin with `iapSettings.`."""
-    name = _canonical(call)
+    name = _by_id(call, _canonical(call))
     record = call.tx.get(_SETTINGS, name) or Record(_SETTINGS, name, {"name": name})
     mask = ",".join(
         item.strip().removeprefix("iapSettings.").removeprefix("iap_settings.")
         for item in str(call.query.get("updateMask", "")).split(",")
     )
     given = {key: value for key, value in call.body.items() if key != "name"}
-    if mask or given:
+    if mask:
         apply_mask(record.body, given, mask)
+    else:
+        record.body = {"name": name, **given}
     record.body = {key: value for key, value in record.body.items() if value not in ({}, None)}
     call.tx.put(record)
     return record.body

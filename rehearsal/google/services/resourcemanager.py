@@ -109,7 +109,6 @@ def create(call: Call) -> dict[str, Any]:
     seed.add_binding(call.tx, project_resource(project), "roles/owner", member)
     metadata = {
         "@type": f"{_TYPE}.v1.ProjectCreationStatus",
-        "createTime": call.clock.zulu(3),
         "gettable": True,
         "ready": True,
     }

@@ -53,7 +53,7 @@ def show(cloud: Cloud, tx: Transaction, project: str, name: str) -> dict[str, An
 
 
 def _named(call: Call) -> str:
-    name = call.path["name"].rpartition("/")[2]
+    name = (call.path.get("name") or call.path.get("parent", "")).rpartition("/")[2]
     _check(call, name)
     return name
 
@@ -163,7 +163,8 @@ def list_services(call: Call) -> dict[str, Any]:
     """The services of a project; `filter=state:ENABLED` leaves only those that are on."""
     wanted = str(call.query.get("filter", "")).replace(" ", "").upper()
     names = sorted(
-        {*catalog.TITLES, *catalog.FRESH, *(service.name for service in catalog.SERVICES)} - {"oauth2.googleapis.com"}
+        {*catalog.TITLES, *catalog.FRESH, *catalog.OTHERS, *(service.name for service in catalog.SERVICES)}
+        - {"oauth2.googleapis.com"}
     )
     services = [show(call.cloud, call.tx, call.project, name) for name in names]
     if wanted in ("STATE:ENABLED", "STATE=ENABLED", "STATE:DISABLED", "STATE=DISABLED"):

@@ -47,6 +47,7 @@ def _insert(call: Call, place: Place, body: dict[str, Any]) -> None:
     else:
         for rule in body.get("rules", []):
             rule.setdefault("preview", False)
+            rule.setdefault("description", "")
     body["__hidden__"] = {"numbers": number}
 
 
@@ -78,6 +79,7 @@ def _change(call: Call, record: Record, before: dict[str, Any]) -> None:
     for index, rule in enumerate(record.body.get("rules", [])):
         _settle(rule, int(rule.get("ruleNumber") or index + 1))
         rule.setdefault("preview", False)
+        rule.setdefault("description", "")
     if not record.body.get("rules"):
         record.body["rules"] = before.get("rules", [])
 

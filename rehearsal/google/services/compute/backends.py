@@ -61,7 +61,7 @@ declare(
         on_change=_change_health_check,
     )
 )
-declare(Kind("httpHealthChecks", "httpHealthCheck", "http_health_check"))
+declare(Kind("httpHealthChecks", "httpHealthCheck", "http_health_check", defaults={"host": ""}))
 
 _MANAGED = {"affinityCookieTtlSec": 0, "port": 80, "portName": "http", "protocol": "HTTP"}
 
@@ -127,9 +127,10 @@ def _change_backend_service(call: Call, record: Record, before: dict[str, Any]) 
     _settle(call, record.body, before)
 
 
-def _show_backend_service(call: Call, record: Record) -> dict[str, Any]:
+def _show_users(call: Call, record: Record) -> dict[str, Any]:
     """Once something refers to it, `usedBy` says what."""
-    users = [{"reference": url(source)} for source, _ in call.tx.users_of(record.key)]
+    sources = dict.fromkeys(source for source, _ in call.tx.users_of(record.key))
+    users = [{"reference": url(source)} for source in sources]
     return {**record.body, **({"usedBy": users} if users else {})}
 
 
@@ -145,7 +146,7 @@ BACKEND_SERVICE = declare(
         fingerprint=True,
         on_insert=_insert_backend_service,
         on_change=_change_backend_service,
-        show=_show_backend_service,
+        show=_show_users,
     )
 )
 
@@ -171,15 +172,11 @@ def set_security_policy(call: Call) -> dict[str, Any]:
 def signed_url_key(call: Call) -> dict[str, Any]:
     """Adds or takes away a key for signed URLs; only the names show, in `cdnPolicy`."""
     record = fetch(call, str(locate(call).key))
-    policy = record.body.setdefault("cdnPolicy", {})
+    policy = record.body.setdefault("cdnPolicy", {"signedUrlCacheMaxAgeSec": "3600"})
     names = [name for name in policy.get("signedUrlKeyNames", []) if name != call.query.get("keyName")]
     if call.method.verb == "addSignedUrlKey":
         names.append(call.body.get("keyName", ""))
     policy["signedUrlKeyNames"] = names
-    if not names:
-        del policy["signedUrlKeyNames"]
-    if not policy:
-        del record.body["cdnPolicy"]
     save(call, BACKEND_SERVICE, record)
     return operations.begin(call, record, call.method.id, scope=locate(call).scope)
 
@@ -214,7 +211,7 @@ def _settle_bucket(body: dict[str, Any]) -> None:
     """Turning the CDN on fills in its policy (recordings/compute/backendBuckets)."""
     if body.get("enableCdn"):
         defaults = {"cacheMode": "CACHE_ALL_STATIC", "clientTtl": 3600, "defaultTtl": 3600, "maxTtl": 86400}
-        defaults |= {"negativeCaching": False, "requestCoalescing": True, "serveWhileStale": 0}
+        defaults |= {"negativeCaching": True, "requestCoalescing": True, "serveWhileStale": 86400}
         body["cdnPolicy"] = {**defaults, **body.get("cdnPolicy", {})}
 
 
@@ -231,6 +228,7 @@ declare(
         references=("edgeSecurityPolicy",),
         defaults={"description": "", "enableCdn": False},
         on_insert=_insert_bucket,
+        show=_show_users,
         on_change=_change_bucket,
     )
 )

@@ -56,6 +56,8 @@ declare(
             "status": "READY",
             "enableConfidentialCompute": False,
             "satisfiesPzi": True,
+            "locked": False,
+            "multiWriter": False,
         },
         output=("status", "users", "lastAttachTimestamp"),
         labels=True,

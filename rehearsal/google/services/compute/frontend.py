@@ -315,6 +315,7 @@ def _insert_rule(call: Call, place: Place, body: dict[str, Any]) -> None:
         body.setdefault("network", url(f"projects/{call.project}/global/networks/default"))
         body.setdefault("subnetwork", url(f"{place.scope}/subnetworks/default"))
         body["attachedExtensions"] = []
+        body["selfLinkWithId"] = f"{body['selfLink'].rpartition('/')[0]}/{body['id']}"
     body["__hidden__"] = {"links": {"IPAddress": links}}
     if body.get("target"):
         _refuse_double(call, place, body)

@@ -65,10 +65,22 @@ def _by_id(call: Call, key: str) -> Record | None:
 
 def save(call: Call, kind: Kind, record: Record) -> None:
     """Writes a resource with fresh fingerprints and its links."""
+    record.body = without_empty_lists(record.body)
     stamp(kind, record.body)
     call.tx.put(record)
     links = {path: [key_of(value) for value in values_at(record.body, path)] for path in kind.references}
     call.tx.link(record.key, {**links, **record.hidden.get("links", {})})
+
+
+def without_empty_lists(body: dict[str, Any]) -> dict[str, Any]:
+    """As Google answers: an empty list does not show (but for `attachedExtensions`, recordings/FACTS.md)."""
+    result: dict[str, Any] = {}
+    for key, value in body.items():
+        if isinstance(value, dict):
+            result[key] = without_empty_lists(value)
+        elif value != [] or key == "attachedExtensions":
+            result[key] = value
+    return result
 
 
 def shown(call: Call, record: Record) -> dict[str, Any]:
@@ -80,17 +92,18 @@ def shown(call: Call, record: Record) -> dict[str, Any]:
 def resolve_references(call: Call, kind: Kind, body: dict[str, Any]) -> None:
     """Brings the links of a body to full URLs and refuses those to nothing."""
     for path in kind.references:
-        replace_at(body, path, lambda value, path=path: url(_existing(call, f"resource.{path}", value)))
+        replace_at(body, path, lambda value, path=path: _existing(call, f"resource.{path}", value))
 
 
 def _existing(call: Call, field: str, value: str) -> str:
+    """The full URL of a reference within Compute; those to other services stay as they are."""
     if value.startswith(("//", "https://certificatemanager.", "https://networkconnectivity.")):
         return value
     key = resolve(call, field, value)
     collection = key.split("/")[-2]
     if collection in KINDS and call.tx.get(KINDS[collection].store, key) is None:
         raise was_not_found(key)
-    return key
+    return url(key)
 
 
 def clean(body: dict[str, Any]) -> dict[str, Any]:

@@ -76,6 +76,7 @@ NETWORK = declare(
             "routingConfig": {"routingMode": "REGIONAL", "bgpBestPathSelectionMode": "LEGACY"},
             "networkFirewallPolicyEnforcementOrder": "AFTER_CLASSIC_FIREWALL",
         },
+        references=("networkProfile",),
         output=("subnetworks", "peerings", "gatewayIPv4", "firewallPolicy"),
         immutable=_CONTROLLED,
         late_in_use=True,
@@ -177,15 +178,12 @@ def _insert_subnetwork(call: Call, place: Place, body: dict[str, Any]) -> None:
     if "ipCidrRange" not in body and "reservedInternalRange" not in body:
         raise ApiError(400, "Required field 'resource.ipCidrRange' not specified", "required")
     if internal := body.get("reservedInternalRange"):
-        path = str(internal).partition("/v1/")[2] or str(internal).removeprefix("//networkconnectivity.googleapis.com/")
+        path = str(internal)[str(internal).index("projects/") :]
         body["reservedInternalRange"] = f"https://networkconnectivity.googleapis.com/v1/{path}"
         body.setdefault("ipCidrRange", "10.231.0.0/20")
     if "network" not in body:
         raise ApiError(400, "Required field 'resource.network' not specified", "required")
     _check_overlaps(call, str(place.key), body)
-    network = call.tx.get("compute.networks", key_of(body["network"]))
-    if network and network.body["autoCreateSubnetworks"] and not call.body.get("purpose", "PRIVATE").endswith("PROXY"):
-        raise invalid("network", body["network"], "Cannot create a subnetwork in an auto subnet mode network.")
     body["gatewayAddress"] = str(next(cidr("ipCidrRange", body["ipCidrRange"]).hosts()))
     _settle_subnetwork(body)
 

@@ -94,14 +94,14 @@ def zone(base: str, project: str, name: str) -> dict[str, Any]:
         "region": f"{base}projects/{project}/regions/{region_of(name)}",
         "availableCpuPlatforms": list(_CPU_PLATFORMS),
         "selfLink": f"{base}projects/{project}/zones/{name}",
-        "supportsPzs": False,
+        "supportsPzs": True,
     }
 
 
 _CPU_PLATFORMS = (
-    "Ampere Altra", "Intel Broadwell", "Intel Cascade Lake", "Intel Emerald Rapids", "Intel Haswell", "Intel Ice Lake",
-    "Intel Ivy Bridge", "Intel Sandy Bridge", "Intel Sapphire Rapids", "Intel Skylake", "AMD Milan", "AMD Rome",
-    "AMD Genoa",
+    "Ampere Altra", "Intel Broadwell", "Intel Cascade Lake", "Intel Emerald Rapids", "AMD Genoa", "NVIDIA Grace",
+    "Intel Granite Rapids", "Intel Haswell", "Intel Ice Lake", "Intel Ivy Bridge", "Google Axion", "AMD Milan",
+    "AMD Rome", "Intel Sandy Bridge", "Intel Sapphire Rapids", "Intel Skylake", "Google Axion", "AMD Turin",
 )  # fmt: skip
 
 
@@ -160,7 +160,7 @@ def image(base: str, family: str) -> dict[str, Any]:
     """`compute#image` of a family's newest image."""
     project, name, size = IMAGES[family]
     licence = name.rpartition("-v")[0] if "-v" in name else "cos-pcid"
-    features = ("UEFI_COMPATIBLE", "VIRTIO_SCSI_MULTIQUEUE", "GVNIC", "SEV_CAPABLE", "SEV_LIVE_MIGRATABLE_V2")
+    features = ("UEFI_COMPATIBLE", "VIRTIO_SCSI_MULTIQUEUE", "GVNIC")
     return {
         "kind": "compute#image",
         "id": "10" + _number(name) + "59271833",

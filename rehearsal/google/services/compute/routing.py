@@ -10,12 +10,17 @@ from ...errors import ApiError
 from ...store import Record
 from .generic import with_defaults
 from .kinds import Kind, declare
-from .links import Place, resolve, url
+from .links import Place, resolve, url, was_not_found
 from .network import invalid
 
 _NAT_DEFAULTS = {
     "PUBLIC": {"type": "PUBLIC", "endpointTypes": ["ENDPOINT_TYPE_VM"], "effectiveTcpTimeWaitTimeoutSec": 120},
-    "PRIVATE": {"type": "PRIVATE", "endpointTypes": ["ENDPOINT_TYPE_VM"], "enableDynamicPortAllocation": True},
+    "PRIVATE": {
+        "type": "PRIVATE",
+        "endpointTypes": ["ENDPOINT_TYPE_VM"],
+        "enableDynamicPortAllocation": True,
+        "effectiveTcpTimeWaitTimeoutSec": 120,
+    },
 }
 _PEER_DEFAULTS = {
     "bfd": {
@@ -27,7 +32,6 @@ _PEER_DEFAULTS = {
     "enableIpv4": True,
     "enable": "TRUE",
     "advertiseMode": "DEFAULT",
-    "managementType": "MANAGED_BY_USER",
 }
 
 
@@ -41,9 +45,7 @@ def _settle_router(call: Call, body: dict[str, Any]) -> None:
         _resolve_nat(call, body["nats"][index])
     for index, peer in enumerate(body.get("bgpPeers", [])):
         body["bgpPeers"][index] = _nonempty(with_defaults(_PEER_DEFAULTS, peer))
-    body["interfaces"] = [
-        {"ipVersion": "IPV4", "managementType": "MANAGED_BY_USER", **item} for item in body.get("interfaces", [])
-    ]
+    body["interfaces"] = [{"ipVersion": "IPV4", **item} for item in body.get("interfaces", [])]
     if "bgp" in body:
         body["bgp"] = _nonempty(body["bgp"])
     for name in ("nats", "bgpPeers", "interfaces"):
@@ -68,7 +70,9 @@ def _resolve_nat(call: Call, nat: dict[str, Any]) -> None:
         if name in nat:
             nat[name] = [url(resolve(call, f"nats.{name}", item)) for item in nat[name]]
     for subnetwork in nat.get("subnetworks", []):
-        subnetwork["name"] = url(resolve(call, "nats.subnetworks.name", subnetwork["name"]))
+        key = resolve(call, "nats.subnetworks.name", subnetwork["name"])
+        if call.tx.get("compute.subnetworks", key) is None:
+            raise was_not_found(key)
 
 
 def _insert_router(call: Call, place: Place, body: dict[str, Any]) -> None:

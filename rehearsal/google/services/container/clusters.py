@@ -44,7 +44,7 @@ def create(call: Call) -> dict[str, Any]:
     if call.tx.get(CLUSTERS, key):
         shown = key.replace("/locations/", "/zones/") if is_zone(location) else key
         raise ApiError(409, f"Already exists: {shown}.", "alreadyExists")
-    check_certificates(given)
+    check_certificates(call, given)
     cluster = _fill(call, location, key, given)
     pools = _pools(call, cluster, given)
     call.tx.put(cluster)
@@ -53,19 +53,21 @@ def create(call: Call) -> dict[str, Any]:
     return begin(call, key, "CREATE_CLUSTER", work="container.clusters.create", arguments={"key": key})
 
 
-def check_certificates(given: Any) -> None:
-    """A client key for a registry comes with its certificate (recordings/container/clusters/create_400_...)."""
-    if isinstance(given, dict):
-        client = given.get("client")
-        if isinstance(client, list | dict):
-            for item in client if isinstance(client, list) else [client]:
-                if isinstance(item, dict) and "key" in item and "cert" not in item:
-                    raise bad("The cert field in client is required.")
-        for value in given.values():
-            check_certificates(value)
-    elif isinstance(given, list):
+def check_certificates(call: Call, given: Any) -> None:
+    """A client key for a registry needs a certificate that can be read (recordings create_400_invalid_argument)."""
+    if isinstance(given, list):
         for value in given:
-            check_certificates(value)
+            check_certificates(call, value)
+    if not isinstance(given, dict):
+        return
+    for item in given["client"] if isinstance(given.get("client"), list) else []:
+        name = str(item.get("cert", {}).get("gcpSecretManagerSecretUri", ""))
+        parts = name.split("/")
+        numbered = "/".join(["projects", call.number, *parts[2:]])
+        if call.tx.get("secretmanager.versions", numbered) is None:
+            raise bad("The cert field in client is required.")
+    for value in given.values():
+        check_certificates(call, value)
 
 
 def _fill(call: Call, location: str, key: str, given: dict[str, Any]) -> Record:
@@ -75,6 +77,9 @@ def _fill(call: Call, location: str, key: str, given: dict[str, Any]) -> Record:
     if prometheus is not None:  # a message that was sent speaks for itself: without `enabled` it says false
         body["monitoringConfig"]["managedPrometheusConfig"] = prometheus
     body["addonsConfig"]["gcePersistentDiskCsiDriverConfig"] = {"enabled": True}
+    if not defaults.without_zeros(body.get("networkPolicy", {})):
+        body.pop("networkPolicy", None)
+    updates_window(body["maintenancePolicy"])
     channel = body["releaseChannel"].get("channel", "REGULAR")
     version = defaults.version(given.get("initialClusterVersion"), channel)
     zones = [location] if is_zone(location) else places.zones_of(location)[:3]
@@ -103,6 +108,19 @@ def _fill(call: Call, location: str, key: str, given: dict[str, Any]) -> Record:
     return record
 
 
+def updates_window(policy: dict[str, Any]) -> None:
+    """What GKE makes of a maintenance window: a duration for the daily one, nothing of an empty one."""
+    window = policy.get("window", {})
+    if "dailyMaintenanceWindow" in window:
+        window["dailyMaintenanceWindow"].setdefault("duration", "PT4H0M0S")
+    for exclusion in window.get("maintenanceExclusions", {}).values():
+        options = exclusion.get("maintenanceExclusionOptions", {})
+        if options.get("scope") == "NO_UPGRADES":
+            del options["scope"]
+    if not window:
+        policy.pop("window", None)
+
+
 def _settle(call: Call, key: str, body: dict[str, Any]) -> None:
     """What follows from the rest, on create and on update."""
     identity = body.get("workloadIdentityConfig", {})
@@ -113,8 +131,10 @@ def _settle(call: Call, key: str, body: dict[str, Any]) -> None:
         body["workloadIdentityConfig"] = {
             "workloadPool": pool,
             "identityNamespace": pool,
-            "identityProvider": link("v1", key, call.project) if is_zone(key.split("/")[3]) else provider,
+            "identityProvider": provider,
         }
+    if "cloudRunConfig" in body["addonsConfig"]:
+        body["addonsConfig"]["cloudRunConfig"].setdefault("loadBalancerType", "LOAD_BALANCER_TYPE_EXTERNAL")
     encryption = body["databaseEncryption"]
     if encryption["state"] == "ENCRYPTED":
         encryption |= {

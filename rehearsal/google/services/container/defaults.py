@@ -30,19 +30,34 @@ _PRESENT = {
 
 CLUSTER: dict[str, Any] = {
     "addonsConfig": {
+        "dnsCacheConfig": {"enabled": True},
         "gcePersistentDiskCsiDriverConfig": {"enabled": True},
+        "nodeReadinessConfig": {},
         "kubernetesDashboard": {"disabled": True},
         "networkPolicyConfig": {"disabled": True},
     },
-    "anonymousAuthenticationConfig": {"mode": "ENABLED"},
+    "anonymousAuthenticationConfig": {"mode": "LIMITED"},
     "autopilot": {},
-    "autoscaling": {"autoscalingProfile": "BALANCED"},
+    "autoscaling": {
+        "autoprovisioningNodePoolDefaults": {
+            "imageType": "COS_CONTAINERD",
+            "management": {"autoRepair": True, "autoUpgrade": True},
+            "oauthScopes": SCOPES,
+            "serviceAccount": "default",
+        },
+        "autoscalingProfile": "BALANCED",
+    },
     "binaryAuthorization": {},
     "clusterTelemetry": {"type": "ENABLED"},
+    "controlPlaneEgress": {"mode": "VIA_CONTROL_PLANE"},
     "databaseEncryption": {"state": "DECRYPTED", "currentState": "CURRENT_STATE_DECRYPTED"},
     "defaultMaxPodsConstraint": {"maxPodsPerNode": "110"},
     "enterpriseConfig": {"clusterTier": "STANDARD"},
-    "ipAllocationPolicy": {"podCidrOverprovisionConfig": {}, "stackType": "IPV4"},
+    "ipAllocationPolicy": {
+        "networkTierConfig": {"networkTier": "NETWORK_TIER_DEFAULT"},
+        "podCidrOverprovisionConfig": {},
+        "stackType": "IPV4",
+    },
     "legacyAbac": {},
     "loggingConfig": {"componentConfig": {"enableComponents": ["SYSTEM_COMPONENTS", "WORKLOADS"]}},
     "loggingService": "logging.googleapis.com/kubernetes",
@@ -60,6 +75,7 @@ CLUSTER: dict[str, Any] = {
     },
     "monitoringService": "monitoring.googleapis.com/kubernetes",
     "networkConfig": {"defaultSnatStatus": {}, "serviceExternalIpsConfig": {}},
+    "nodeCreationConfig": {"nodeCreationMode": "VIA_KUBELET"},
     "nodePoolAutoConfig": {"nodeKubeletConfig": {"insecureKubeletReadonlyPortEnabled": False}},
     "nodePoolDefaults": {
         "nodeConfigDefaults": {
@@ -68,7 +84,7 @@ CLUSTER: dict[str, Any] = {
         }
     },
     "notificationConfig": {"pubsub": {}},
-    "podAutoscaling": {"hpaProfile": "HPA_PROFILE_UNSPECIFIED"},
+    "podAutoscaling": {"hpaProfile": "PERFORMANCE"},
     "protectConfig": {
         "workloadConfig": {"auditMode": "BASIC"},
         "workloadVulnerabilityMode": "WORKLOAD_VULNERABILITY_MODE_UNSPECIFIED",

@@ -113,14 +113,13 @@ def endpoints(call: Call, location: str, cluster: dict[str, Any], home: Record) 
     addresses["privateEndpoint"] = inner
     public = addresses.get("publicEndpoint") or private.get("publicEndpoint") or external_address(call)
     dns = config.setdefault("dnsEndpointConfig", {})
-    dns.setdefault("allowExternalTraffic", False)
+    for name in ("allowExternalTraffic", "enableK8sCertsViaDns", "enableK8sTokensViaDns"):
+        dns.setdefault(name, False)
     dns["endpoint"] = f"gke-{hexes(36)}-{call.number}.{location}.gke.goog"
     if "enablePrivateNodes" in private:
         cluster["networkConfig"].setdefault("defaultEnablePrivateNodes", private["enablePrivateNodes"])
-    if private or cluster["networkConfig"].get("defaultEnablePrivateNodes"):
-        private |= {"privateEndpoint": inner, "publicEndpoint": public}
-        cluster["privateClusterConfig"] = private
-        cluster["privateCluster"] = True
+    cluster["privateClusterConfig"] = private | {"privateEndpoint": inner, "publicEndpoint": public}
+    cluster["privateCluster"] = True
     addresses["publicEndpoint"] = public
     mirror(cluster)
 
@@ -171,7 +170,7 @@ def mirror(cluster: dict[str, Any]) -> None:
     addresses = cluster["controlPlaneEndpointsConfig"]["ipEndpointsConfig"]
     authorized = cluster.get("masterAuthorizedNetworksConfig") or addresses.get("authorizedNetworksConfig") or {}
     authorized = dict(authorized)
-    if cluster.get("privateCluster"):
+    if cluster["networkConfig"].get("defaultEnablePrivateNodes"):
         authorized["privateEndpointEnforcementEnabled"] = True
     elif not authorized:
         authorized["gcpPublicCidrsAccessEnabled"] = True

@@ -70,7 +70,12 @@ def make(call: Call, cluster: Record, given: dict[str, Any], private: bool) -> R
         raise ApiError(409, f"Already exists: {key}.", "alreadyExists")
     body = with_defaults(defaults.NODE_POOL, given)
     body["config"] = with_defaults(defaults.NODE_CONFIG, given.get("config", {}))
+    if cluster.body.get("workloadIdentityConfig", {}).get("workloadPool"):
+        twin = {"mode": "GKE_METADATA", "nodeMetadata": "GKE_METADATA_SERVER"}
+        body["config"].setdefault("workloadMetadataConfig", twin)
     _check_config(call, cluster, body["config"])
+    if given.get("autoscaling", {}).get("enabled"):
+        body["autoscaling"] = {"locationPolicy": "BALANCED", **given["autoscaling"]}
     body.setdefault("initialNodeCount", 0 if given.get("autoscaling", {}).get("enabled") else 1)
     body["locations"] = given.get("locations") or list(cluster.body["locations"])
     body["version"] = (
@@ -81,7 +86,8 @@ def make(call: Call, cluster: Record, given: dict[str, Any], private: bool) -> R
         "podRange": policy["clusterSecondaryRangeName"],
         "podIpv4CidrBlock": policy["clusterIpv4Cidr"],
         "subnetwork": cluster.body["networkConfig"]["subnetwork"],
-        **({"enablePrivateNodes": True} if private else {}),
+        "networkTierConfig": {"networkTier": "NETWORK_TIER_DEFAULT"},
+        "enablePrivateNodes": private,
         **given.get("networkConfig", {}),
     }
     body |= {"name": name, "status": "PROVISIONING", "etag": hexes(32), "selfLink": link("v1", key, call.project)}

@@ -11,7 +11,14 @@ from ...jobs import STYLES, Failure
 from ...store import Record
 
 KIND = "container.operations"
-_METRICS = ("CLUSTER_CONFIGURING", "CLUSTER_CONFIGURING_TOTAL", "CLUSTER_DEPLOYING", "CLUSTER_DEPLOYING_TOTAL")
+_METRICS = (
+    "CLUSTER_CONFIGURING",
+    "CLUSTER_CONFIGURING_TOTAL",
+    "CLUSTER_DEPLOYING",
+    "CLUSTER_DEPLOYING_TOTAL",
+    "CLUSTER_HEALTHCHECKING",
+    "CLUSTER_HEALTHCHECKING_TOTAL",
+)
 
 
 def is_zone(location: str) -> bool:

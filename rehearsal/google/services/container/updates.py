@@ -83,9 +83,12 @@ def _global_access(call: Call, cluster: Record, value: dict[str, Any]) -> None:
 
 def _encryption(call: Call, cluster: Record, value: dict[str, Any]) -> None:
     del call
+    old = cluster.body["databaseEncryption"].get("keyName")
     encrypted = value.get("state") in ("ENCRYPTED", "ALL_OBJECTS_ENCRYPTION_ENABLED")
     state = "ALL_OBJECTS_ENCRYPTION_ENABLED" if encrypted else "DECRYPTED"
     cluster.body["databaseEncryption"] = {**value, "state": state, "currentState": f"CURRENT_STATE_{state}"}
+    if old and not encrypted:
+        cluster.body["databaseEncryption"]["decryptionKeys"] = [old]
 
 
 def _logging_service(call: Call, cluster: Record, value: str) -> None:
@@ -272,9 +275,7 @@ def set_maintenance(call: Call) -> dict[str, Any]:
     if given and given != current:
         text = f"Maintenance policy version mismatch: {given} is not the current {current}."
         raise ApiError(400, text, "failedPrecondition", status="FAILED_PRECONDITION")
-    window = policy.get("window")
-    if window and "dailyMaintenanceWindow" in window:
-        window["dailyMaintenanceWindow"].setdefault("duration", "PT4H0M0S")
+    clusters.updates_window(policy)
     version = hashlib.sha256(canonical(policy).encode()).hexdigest()[:8] if policy else "e3b0c442"
     cluster.body["maintenancePolicy"] = {**policy, "resourceVersion": version}
     return _changed(call, cluster)

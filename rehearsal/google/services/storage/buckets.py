@@ -124,6 +124,7 @@ def insert(call: Call) -> dict[str, Any]:
         "timeCreated": now,
         "updated": now,
         "generation": str(int(call.clock.now() * 1_000_000)),
+        "satisfiesPZI": True,
     }
     if body["locationType"] == "multi-region":
         body.setdefault("rpo", "DEFAULT")
