@@ -24,6 +24,14 @@ def show(options: argparse.Namespace) -> int:
     return serve(record.load_alive(options.world), options.target, options.port)
 
 
+def time(options: argparse.Namespace) -> int:
+    """`rehearsal time [SCALE]`."""
+    from rehearsal.cli.emulator import pace
+
+    world = record.load_alive(options.world)
+    return enter.call(world, lambda: pace(world, options.scale))
+
+
 def summary(options: argparse.Namespace) -> int:
     """`rehearsal summary`."""
     from rehearsal.cli.summary import summary as tell

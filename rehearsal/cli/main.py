@@ -32,6 +32,8 @@ def _parser() -> argparse.ArgumentParser:
     verb("list", "outside.list_worlds", "list all worlds")
     verb("status", "outside.status", "say what is running, and what in it is real, emulated or a stand-in")
     verb("summary", "inside.summary", "say what a run left in the world, and how to look at it")
+    pace = verb("time", "inside.time", "say or set the pace of Google's operations")
+    pace.add_argument("scale", nargs="?", type=float, help="1 is Google's own pace, 0 ends every operation at once")
     logs = verb("logs", "outside.logs", "show the log of a service")
     logs.add_argument("service", nargs="?", help="which service (default: list them with their last line)")
     logs.add_argument("-f", "--follow", action="store_true", help="go on showing what is added")

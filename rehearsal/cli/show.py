@@ -6,7 +6,6 @@ import asyncio
 import shlex
 import socket
 import ssl
-import sys
 import tempfile
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -34,9 +33,6 @@ def show(world: World, target: str | None, port: int) -> int:
 def _run(work: Work) -> int:
     try:
         asyncio.run(work())
-    except RehearsalError as error:
-        print(f"rehearsal: could not {error}", file=sys.stderr, flush=True)
-        return 1
     except KeyboardInterrupt:
         return 130
     return 0

@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-import http.client
-import json
-import ssl
-import sys
 from collections import defaultdict
-from typing import Any
 
-from rehearsal.cli import describe
-from rehearsal.errors import RehearsalError
-from rehearsal.world import addresses, cluster_services, company, enter
+from rehearsal.cli import describe, emulator
+from rehearsal.world import cluster_services, company, enter
 from rehearsal.world.record import World, flag
 
-TIMEOUT_SECONDS = 20.0
 MOST_NAMES = 4
 _INTERNAL = ("world.", ".operations", "Operations", "policies", "settings")
 
@@ -25,14 +18,8 @@ def summary(world: World) -> int:
 
 
 def _print(world: World) -> int:
-    try:
-        for line in _lines(world):
-            print(line)
-    except RehearsalError as error:
-        print(f"rehearsal: could not {error}", file=sys.stderr)
-        return 1
-    finally:
-        sys.stdout.flush()
+    for line in _lines(world):
+        print(line)
     return 0
 
 
@@ -53,7 +40,7 @@ def _lines(world: World) -> list[str]:
 def _resources(world: World) -> list[str]:
     """One line for each kind of resource the emulated cloud holds."""
     names = defaultdict(list)
-    for resource in _dump(world)["resources"]:
+    for resource in emulator.ask(world, "GET", "/state/dump")["resources"]:
         if not any(mark in resource["kind"] for mark in _INTERNAL):
             names[resource["kind"]].append(resource["key"].rpartition("/")[2])
     return [f"  {kind:<42} {len(found):>3}  {_some(found)}" for kind, found in sorted(names.items())]
@@ -62,19 +49,3 @@ def _resources(world: World) -> list[str]:
 def _some(names: list[str]) -> str:
     more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
     return ", ".join(names[:MOST_NAMES]) + more
-
-
-def _dump(world: World) -> dict[str, Any]:
-    trust = ssl.create_default_context(cafile=str(world.folder / "ca" / "ca.pem"))
-    connection = http.client.HTTPSConnection("emulator.internal", context=trust, timeout=TIMEOUT_SECONDS)
-    try:
-        connection.request("GET", "/state/dump")
-        answer = connection.getresponse()
-        found: dict[str, Any] = json.loads(answer.read())
-    except (OSError, ValueError) as error:
-        raise RehearsalError(
-            f"ask the emulator at {addresses.APIS} what exists",
-            str(error),
-            f"Read its log: rehearsal logs{flag(world.name)} google",
-        ) from error
-    return found

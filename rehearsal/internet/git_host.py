@@ -104,9 +104,7 @@ class GitHost:
             status, headers = await _read_head(process.stdout)
             response = web.StreamResponse(status=status, headers=headers)
             await response.prepare(request)
-            while block := await process.stdout.read(_CHUNK):
-                await response.write(block)
-            await response.write_eof()
+            await _copy(process.stdout, response)
         finally:
             feeding.cancel()
             if process.returncode is None and process.stdout.at_eof():
@@ -143,6 +141,16 @@ async def _feed(request: web.Request, stdin: asyncio.StreamWriter) -> None:
         LOG.info("git http-backend stopped reading: %s", error)
     finally:
         stdin.close()
+
+
+async def _copy(stdout: asyncio.StreamReader, response: web.StreamResponse) -> None:
+    try:
+        while block := await stdout.read(_CHUNK):
+            await response.write(block)
+        await response.write_eof()
+    except ConnectionResetError as error:
+        # Some clients (Argo CD's) go as soon as they have read what they need.
+        LOG.info("a client did not wait for the end of the answer: %s", error)
 
 
 async def _read_head(stdout: asyncio.StreamReader) -> tuple[int, dict[str, str]]:

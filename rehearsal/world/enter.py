@@ -89,6 +89,9 @@ def _report(body: Callable[[], int]) -> NoReturn:
     status = FAILED
     try:
         status = body()
+    except RehearsalError as error:
+        print(f"rehearsal: could not {error}", file=sys.stderr)
+        status = 1
     except Exception:
         traceback.print_exc()
     finally:
