@@ -6,6 +6,7 @@ import errno
 import os
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
@@ -104,31 +105,46 @@ def probe() -> None:
         raise explain(error) from error
 
 
-def _limit(kind: str) -> int:
-    return int(Path(f"/proc/sys/user/max_{kind}_namespaces").read_text())
+@dataclass(frozen=True)
+class Facts:
+    """What decides why namespaces are refused: limits that are 0, AppArmor's restriction, seccomp, and who asks."""
+
+    exhausted: tuple[str, ...]
+    apparmor: bool
+    seccomp: bool
+    root: bool
 
 
-def explain(error: OSError) -> RehearsalError:
-    """The cause of a refused namespace, and the way out (measured on each of these machines)."""
-    why = error.strerror or str(error)
-    exhausted = [kind for kind in ("user", "net", "mnt", "pid") if _limit(kind) == 0]
+def facts() -> Facts:
+    """The facts of this machine and process."""
+    limits = {kind: Path(f"/proc/sys/user/max_{kind}_namespaces") for kind in ("user", "net", "mnt", "pid")}
     restricted = Path("/proc/sys/kernel/apparmor_restrict_unprivileged_userns")
-    if error.errno == errno.ENOSPC or exhausted:
-        names = exhausted or ["user", "net"]
-        settings = " ".join(f"user.max_{kind}_namespaces=10000" for kind in names)
+    return Facts(
+        exhausted=tuple(kind for kind, path in limits.items() if int(path.read_text()) == 0),
+        apparmor=restricted.exists() and restricted.read_text().strip() == "1",
+        seccomp="Seccomp:\t2" in Path("/proc/self/status").read_text(),
+        root=is_root(),
+    )
+
+
+def explain(error: OSError, known: Facts | None = None) -> RehearsalError:
+    """The cause of a refused namespace, and the way out (measured on each of these machines)."""
+    known = known or facts()
+    if error.errno == errno.ENOSPC or known.exhausted:
+        settings = " ".join(f"user.max_{kind}_namespaces=10000" for kind in known.exhausted or ("user", "net"))
         advice = f"Allow namespaces: sudo sysctl -w {settings}"
-    elif not is_root() and restricted.exists() and restricted.read_text().strip() == "1":
+    elif known.apparmor and not known.root:
         advice = (
             "AppArmor keeps ordinary users from making namespaces here. Run the rehearsal with sudo, or: "
             "sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0"
         )
-    elif "Seccomp:\t2" in Path("/proc/self/status").read_text():
+    elif known.seccomp:
         advice = (
             "A container's seccomp profile forbids it. Start the container with "
             "--privileged (or --security-opt seccomp=unconfined --cap-add SYS_ADMIN --cap-add NET_ADMIN)."
         )
-    elif is_root():
+    elif known.root:
         advice = "Root lacks CAP_SYS_ADMIN here. Run as an ordinary user, who can own a user namespace."
     else:
         advice = "Run the rehearsal as root, or allow unprivileged user namespaces."
-    return RehearsalError("make the namespaces of a sealed world", why, advice)
+    return RehearsalError("make the namespaces of a sealed world", error.strerror or str(error), advice)
