@@ -63,7 +63,7 @@ def options(**more: Any) -> dict[str, Any]:
                 "log": True,
             }
         ],
-        "private_services": None,
+        "private_services": {"name": "mlops-private-services", "range": "10.40.0.0/20"},
         **more,
     }
 
@@ -79,8 +79,8 @@ def changed(path: str, value: Any) -> dict[str, Any]:
 
 
 def test_from_nothing_to_nothing(google: Google) -> None:
-    assert len(google.lifecycle(graph, options())) == 4
-    assert len(google.gone(graph, options())) == 4
+    assert len(google.lifecycle(graph, options())) == 6
+    assert len(google.gone(graph, options())) == 6
 
 
 @pytest.mark.parametrize(

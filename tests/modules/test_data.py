@@ -1,0 +1,159 @@
+"""gcp_data_stores against the emulator."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from plugins.module_utils.gcloud.errors import PlatformError
+from plugins.module_utils.gcloud.graphs.data import data_graph
+from plugins.module_utils.gcloud.graphs.network import network_graph
+
+from .conftest import Google
+
+SECRET = "mlops-mlflow-database-password"
+NETWORK = {"name": "mlops", "private_services": {"name": "mlops-private-services", "range": "10.40.0.0/20"}}
+ALICE = "user:alice@acme.example"
+
+
+def graph(options: Mapping[str, Any], api: Any) -> Any:
+    return data_graph(options)
+
+
+@pytest.fixture
+def place(google: Google) -> Google:
+    google.apply(lambda options, api: network_graph(options), NETWORK)
+    return google
+
+
+def bucket(**more: Any) -> dict[str, Any]:
+    wanted = {"name": "acme-mlops-artifacts", "location": "europe-west1", "keep_versions_days": 30, **more}
+    return {"buckets": [wanted], "labels": {"platform": "mlops"}}
+
+
+def database(**more: Any) -> dict[str, Any]:
+    wanted = {
+        "name": "mlops-mlflow",
+        "region": "europe-west1",
+        "network": "mlops",
+        "version": "POSTGRES_15",
+        "tier": "db-custom-1-3840",
+        "availability": "ZONAL",
+        "disk_gb": 20,
+        "deletion_protection": False,
+        "backup_start": "02:00",
+        "flags": [{"name": "log_connections", "value": "on"}],
+        "databases": ["mlflow"],
+        "users": [{"name": "mlflow", "password_secret": SECRET}],
+        **more,
+    }
+    return {"databases": [wanted], "labels": {"platform": "mlops"}}
+
+
+def test_a_bucket_from_nothing_to_nothing(google: Google) -> None:
+    wanted = bucket(members=[{"role": "roles/storage.objectUser", "members": [ALICE]}])
+    assert len(google.lifecycle(graph, wanted)) == 2
+    assert len(google.gone(graph, wanted)) == 2
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [({"keep_versions_days": 60}, "lifecycle.rule"), ({"keep_versions_days": 0}, "versioning.enabled: true -> false")],
+)
+def test_fields_of_a_bucket_change(google: Google, changes: dict[str, Any], line: str) -> None:
+    google.apply(graph, bucket())
+    (done,) = google.lifecycle(graph, bucket(**changes))
+    assert line in done
+
+
+def test_labels_that_are_not_wanted_go(google: Google) -> None:
+    google.apply(graph, {**bucket(), "labels": {"a": "1", "b": "2"}})
+    (done,) = google.lifecycle(graph, {**bucket(), "labels": {"a": "1"}})
+    assert "labels" in done
+
+
+def test_a_bucket_cannot_move(google: Google) -> None:
+    google.apply(graph, bucket())
+    with pytest.raises(PlatformError, match="copy the data"):
+        google.apply(graph, bucket(location="europe-west4"))
+
+
+def test_a_repository_from_nothing_to_nothing(google: Google) -> None:
+    wanted = {"repositories": [{"name": "mlops", "location": "europe-west1", "format": "DOCKER"}], "labels": {"a": "b"}}
+    assert len(google.lifecycle(graph, wanted)) == 1
+    (done,) = google.lifecycle(graph, {**wanted, "labels": {"a": "c"}})
+    assert "labels" in done
+    assert len(google.gone(graph, wanted)) == 1
+
+
+def test_a_secret_gets_a_random_value_once(google: Google) -> None:
+    wanted = {"secrets": [{"name": "mlops-key", "length": 40}]}
+    assert len(google.lifecycle(graph, wanted)) == 2
+    assert len(value(google, "mlops-key")) == 40
+    google.gone(graph, wanted)
+
+
+def test_a_database_with_its_password_from_nothing_to_nothing(place: Google) -> None:
+    done = place.lifecycle(graph, database())
+    assert sorted(done) == [
+        "create database instance mlops-mlflow",
+        "create database mlflow",
+        "create database user mlflow",
+        f"create secret {SECRET}",
+        f"create secret value {SECRET}",
+    ]
+    password = value(place, SECRET)
+    assert len(password) == 32
+    assert password not in str(place.plan(graph, database()).differences()) + str(done)
+    place.gone(graph, database())
+
+
+def test_a_database_is_started_and_completed_by_the_task_that_waits(place: Google) -> None:
+    assert place.apply(graph, {**database(), "wait": False}) == ["create database instance mlops-mlflow"]
+    assert place.apply(graph, {**database(), "wait": False}) == []
+    assert len(place.apply(graph, database())) == 4
+    assert place.apply(graph, database()) == []
+
+
+def test_a_new_version_of_the_secret_becomes_the_password(place: Google) -> None:
+    place.apply(graph, database())
+    body = {"payload": {"data": base64.b64encode(b"another-password").decode()}}
+    place.api.call("secretmanager", "projects.secrets.addVersion", {"parent": secret(place, SECRET)}, body)
+    (done,) = place.lifecycle(graph, database())
+    assert done == "update database user mlflow: passwordVersion: '1' -> '2'"
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        ({"tier": "db-custom-2-7680"}, "settings.tier"),
+        ({"availability": "REGIONAL"}, "settings.availabilityType: ZONAL -> REGIONAL"),
+        ({"flags": []}, "settings.databaseFlags"),
+        ({"backup_start": "03:00"}, "settings.backupConfiguration.startTime: 02:00 -> 03:00"),
+        ({"deletion_protection": True}, "settings.deletionProtectionEnabled: false -> true"),
+        ({"databases": ["mlflow", "more"]}, "create database more"),
+    ],
+)
+def test_fields_of_a_database_change(place: Google, changes: dict[str, Any], line: str) -> None:
+    place.apply(graph, database())
+    (done,) = place.lifecycle(graph, database(**changes))
+    assert line in done
+
+
+def test_a_protected_database_is_not_removed(place: Google) -> None:
+    place.apply(graph, database(deletion_protection=True))
+    with pytest.raises(PlatformError, match="delete database instance mlops-mlflow"):
+        place.apply(graph, database(deletion_protection=True), absent=True)
+
+
+def secret(google: Google, name: str) -> str:
+    return f"projects/{google.project}/secrets/{name}"
+
+
+def value(google: Google, name: str) -> str:
+    path = {"name": f"{secret(google, name)}/versions/latest"}
+    found = google.api.call("secretmanager", "projects.secrets.versions.access", path)
+    return base64.b64decode(found["payload"]["data"]).decode()

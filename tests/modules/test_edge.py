@@ -1,0 +1,136 @@
+"""gcp_https_load_balancer against the emulator."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from plugins.module_utils.gcloud.compare import undeclared
+from plugins.module_utils.gcloud.graphs.edge import edge_graph, edge_outputs
+from plugins.module_utils.gcloud.graphs.network import network_graph
+from plugins.module_utils.gcloud.survey import survey
+
+from .conftest import Google
+from .test_machines import NETWORK
+
+ALICE, BOB = "user:alice@acme.example", "user:bob@acme.example"
+
+
+def graph(options: Mapping[str, Any], api: Any) -> Any:
+    return edge_graph(options, api)
+
+
+def edge(**more: Any) -> dict[str, Any]:
+    return {
+        "name": "mlops",
+        "domain": "ml.acme.example",
+        "hosts": ["", "*"],
+        "dns_zone": "ml-acme-example",
+        "requests_per_endpoint": 100,
+        "timeout_seconds": 3600,
+        "health": {"port": 15021, "path": "/healthz/ready"},
+        "requests_per_minute": 1200,
+        "protections": ["sqli-v33-stable", "xss-v33-stable"],
+        "iap": {"enabled": True},
+        "users": [ALICE],
+        "labels": {"platform": "mlops"},
+        **more,
+    }
+
+
+@pytest.fixture
+def place(google: Google) -> Google:
+    google.apply(lambda options, api: network_graph(options), NETWORK)
+    return google
+
+
+def gateway(google: Google, zone: str, name: str = "mlops-gateway") -> None:
+    """What GKE makes for the gateway's Service in a zone where its pods run."""
+    body = {
+        "name": name,
+        "networkEndpointType": "GCE_VM_IP_PORT",
+        "network": f"projects/{google.project}/global/networks/mlops",
+        "subnetwork": f"projects/{google.project}/regions/europe-west1/subnetworks/mlops-europe-west1",
+    }
+    google.api.call("compute", "networkEndpointGroups.insert", {"project": google.project, "zone": zone}, body)
+
+
+def test_from_nothing_to_nothing(place: Google) -> None:
+    done = place.lifecycle(graph, edge())
+    assert len(done) == 21
+    seen = survey(
+        place.api, {"project": place.project, "load_balancer": {"name": "mlops", "dns_zone": "ml-acme-example"}}
+    )
+    assert seen["load_balancer"]["address"].startswith("34.")
+    assert len(seen["load_balancer"]["name_servers"]) == 4
+    assert len(place.gone(graph, edge())) == 21
+
+
+def test_backends_join_in_the_second_phase_and_stay_in_the_first(place: Google) -> None:
+    place.apply(graph, edge())
+    assert place.lifecycle(graph, edge(endpoint_group="mlops-gateway")) == []
+    gateway(place, "europe-west1-b")
+    gateway(place, "europe-west1-c")
+    gateway(place, "europe-west1-c", "another")
+    (done,) = place.lifecycle(graph, edge(endpoint_group="mlops-gateway"))
+    assert done.startswith("update backend service mlops: backends")
+    assert "another" not in done
+    assert place.lifecycle(graph, edge()) == []
+    gateway(place, "europe-west1-d")
+    (done,) = place.lifecycle(graph, edge(endpoint_group="mlops-gateway"))
+    assert "europe-west1-d" in done
+
+
+@pytest.mark.parametrize(
+    ("changes", "lines"),
+    [
+        ({"hosts": ["", "*", "mlflow"]}, ["create dns record A mlflow.ml.acme.example."]),
+        ({"requests_per_minute": 600}, ["rules"]),
+        ({"protections": ["sqli-v33-stable"]}, ["rules"]),
+        ({"protections": []}, ["rules"]),
+        ({"protections": ["sqli-v33-stable", "xss-v33-stable", "lfi-v33-stable"]}, ["rules"]),
+        ({"health": {"port": 8080, "path": "/ready"}}, ["httpHealthCheck"]),
+        ({"timeout_seconds": 60}, ["timeoutSec"]),
+        ({"iap": {"enabled": False}}, ["iap.enabled: true -> false"]),
+        ({"users": [ALICE, BOB]}, ["iap web access"]),
+    ],
+)
+def test_what_can_change_changes(place: Google, changes: dict[str, Any], lines: list[str]) -> None:
+    place.apply(graph, edge())
+    done = place.lifecycle(graph, edge(**changes))
+    assert len(done) == len(lines)
+    for part, line in zip(lines, done, strict=True):
+        assert part in line
+
+
+def test_labels_change_wherever_there_are_some(place: Google) -> None:
+    place.apply(graph, edge())
+    done = place.lifecycle(graph, edge(labels={"platform": "other"}))
+    assert len(done) == 9
+    assert all("labels" in line for line in done)
+
+
+def test_another_domain_gets_another_certificate_beside_the_one_in_use(google: Google) -> None:
+    names = []
+    for domain in ("ml.acme.example", "ai.acme.example"):
+        wanted = graph(edge(domain=domain, project=google.project), google.api)
+        names += [resource.name for resource in wanted if resource.kind.name == "certificate"]
+    assert len(set(names)) == 2
+
+
+def test_every_wanted_field_is_declared(google: Google) -> None:
+    wanted = graph(
+        edge(project=google.project, iap={"enabled": True, "client_id": "a", "client_secret": "b"}), google.api
+    )
+    assert {resource.key: undeclared(resource) for resource in wanted if undeclared(resource)} == {}
+
+
+def test_a_client_secret_is_never_shown(google: Google) -> None:
+    plan = google.plan(graph, edge(iap={"enabled": True, "client_id": "id", "client_secret": "very-secret"}))
+    assert "very-secret" not in str(plan.differences()) + str(plan.lines())
+
+
+def test_outputs_of_nothing_are_empty() -> None:
+    assert edge_outputs({})["load_balancer"]["address"] == ""
