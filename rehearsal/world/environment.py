@@ -9,6 +9,9 @@ from pathlib import Path
 from rehearsal.world import secrets
 
 _PROXIES = ("http_proxy", "https_proxy", "no_proxy", "all_proxy", "ftp_proxy")
+_REAL_CLOUD = ("GOOGLE_", "GCP_", "GCE_", "GCLOUD_", "CLOUDSDK_", "AWS_", "AZURE_", "ARM_", "IAP_")
+_OUTSIDE = ("KUBECONFIG", "SSH_AUTH_SOCK", "XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS", "DOCKER_HOST")
+"""What names a real cloud, its credentials, or a socket outside has no business in a sealed world."""
 _BUNDLE_VARIABLES = (
     "SSL_CERT_FILE",
     "REQUESTS_CA_BUNDLE",
@@ -22,8 +25,12 @@ _BUNDLE_VARIABLES = (
 
 
 def of_services(folder: Path, base: Mapping[str, str]) -> dict[str, str]:
-    """Variables of everything in the world: those of `base` without proxies, and the world's authorities."""
-    env = {key: value for key, value in base.items() if key.lower() not in _PROXIES}
+    """Variables of everything in the world: those of `base` that mean nothing outside, and the world's authorities."""
+    env = {
+        key: value
+        for key, value in base.items()
+        if key.lower() not in _PROXIES and not key.startswith(_REAL_CLOUD) and key not in _OUTSIDE
+    }
     env.update(dict.fromkeys(_BUNDLE_VARIABLES, str(folder / "ca" / "bundle.pem")))
     env["PYTHONUNBUFFERED"] = "1"
     return env

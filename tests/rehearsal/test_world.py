@@ -15,7 +15,7 @@ import pytest
 from rehearsal.errors import RehearsalError
 from rehearsal.world import cgroups, record
 
-from .conftest import Lab
+from .conftest import COMMAND, Lab
 
 pytestmark = pytest.mark.world
 DEADLINE = 20.0
@@ -59,6 +59,18 @@ def test_exit_status_folder_and_credentials_pass(lab: Lab) -> None:
     assert done.stdout.splitlines()[0] == str(Path.cwd())
     assert '"client_email": "deployer@acme-mlops.iam.gserviceaccount.com"' in done.stdout
     assert ":git_" in done.stdout
+
+
+def test_nothing_that_leads_to_a_real_cloud_comes_along(lab: Lab) -> None:
+    real = {
+        "GCP_ACCESS_TOKEN": "ya29.real",
+        "GOOGLE_CLOUD_PROJECT": "real",
+        "KUBECONFIG": "/real",
+        "HTTPS_PROXY": "x:1",
+    }
+    seen = lab.cli("run", "--", "env", env={**real, "LANG": "C.UTF-8"}).stdout.splitlines()
+    assert not [line for line in seen if line.partition("=")[0] in real]
+    assert "LANG=C.UTF-8" in seen
 
 
 def test_a_command_that_does_not_exist_is_named(lab: Lab) -> None:
@@ -132,8 +144,12 @@ def test_two_worlds_side_by_side_then_down_leaves_nothing(lab: Lab, make_lab: Ca
     assert other.cli("up", "--nodes", "none").returncode == 0
     office = other.python("import os; print(os.readlink('/proc/self/ns/net'))")
     networks = {_namespace_of(other.world.pid), office}
+    busy = [*COMMAND, "run", "--world", other.name, "--", "sleep", "1000"]
+    sleeper = subprocess.Popen(busy, cwd=Path(__file__).parents[2])
+    assert _wait_until(lambda: other.run("pgrep", "-x", "sleep").returncode == 0)
     assert _namespace_of(lab.world.pid) not in networks
     assert other.cli("down").returncode == 0
+    assert sleeper.wait(DEADLINE) == 128 + signal.SIGKILL, "what runs in a world ends with it"
     assert _wait_until(lambda: not _leftovers(other, networks)), _leftovers(other, networks)
     assert lab.run("getent", "hosts", "git.acme.example").returncode == 0, "the other world is not touched"
 
