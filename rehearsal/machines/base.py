@@ -15,10 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rehearsal import paths
+from rehearsal.errors import RehearsalError
 from rehearsal.machines import archive
 from rehearsal.world.commands import run
 
 RELEASE = "bookworm"
+KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 RECIPE_VERSION = 3
 """Raise it when the steps below change what comes out."""
 
@@ -113,6 +115,12 @@ def build(progress: Callable[[str], None] = lambda line: None) -> Base:
     if os.geteuid() != 0:
         progress("the machines' Debian is not built: that needs root; machines will be a plain sshd")
         return base
+    if not KEYRING.exists():
+        raise RehearsalError(
+            f"build Debian {RELEASE} for the world's machines",
+            f"{KEYRING}, by which Debian's signatures are checked, is not here",
+            "Install it: apt-get install debian-archive-keyring",
+        )
     progress(f"building Debian {RELEASE} for the world's machines")
     draft = base.folder.with_name(f".{base.folder.name}.{os.getpid()}")
     try:
