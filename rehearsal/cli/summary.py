@@ -9,7 +9,7 @@ from rehearsal.world import cluster_services, company, enter
 from rehearsal.world.record import World, flag
 
 MOST_NAMES = 4
-_INTERNAL = ("world.", ".operations", "Operations", "policies", "settings")
+_INTERNAL = ("world.", "lro", ".operations", "Operations", "policies", "settings")
 
 
 def summary(world: World) -> int:
