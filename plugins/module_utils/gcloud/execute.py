@@ -123,15 +123,15 @@ class Executor:
 
     def _read_new(self, resource: Resource) -> Spec:
         """What was just made; Google may need a while before every read finds it."""
-        have: Spec | None = None
         good = 0
+        have: Spec | None = None
         limit = Patience(min(NEW_SECONDS, self.patience.seconds), clock=self.patience.clock, sleep=self.patience.sleep)
-        for _ in limit.polls(resource.title, {"state": "made, but not shown by Google yet"}):
-            while (have := self._read(resource)) is not None:
-                good += 1
-                if good >= resource.kind.steady_reads:
-                    return have
-            good = 0
+        polls = limit.polls(resource.title, {"state": "made, but not shown by Google yet"})
+        while good < resource.kind.steady_reads:
+            have = self._read(resource)
+            good = good + 1 if have is not None else 0
+            if have is None:
+                next(polls)
         return require(have, resource)
 
     def _appeared(self, resource: Resource) -> bool:
@@ -191,11 +191,10 @@ class Executor:
         """Wait until *resource* is in no pending state, whoever started the operation that is running."""
         kind = resource.kind
         last = {"state": ""}
-        for _ in self.patience.polls(resource.title, last):
-            have = self.seen[resource.key]
-            if have is None or not in_state(have, kind.pending):
-                break
+        polls = self.patience.polls(resource.title, last)
+        while (have := self.seen[resource.key]) is not None and in_state(have, kind.pending):
             last["state"] = " ".join(str(have.get(path, "")) for path in kind.pending)
+            next(polls)
             self.seen[resource.key] = self._read(resource)
         self._refuse_failed(resource)
 

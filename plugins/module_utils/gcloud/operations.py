@@ -38,13 +38,12 @@ class Patience:
         self.started = self.clock()
 
     def polls(self, what: str, last: Mapping[str, str]) -> Iterator[None]:
-        """Yield at once, then after ever longer pauses (0.2 s to 5 s) until the deadline; then raise.
+        """Yield after ever longer pauses (0.2 s to 4 s) until the deadline; then raise.
 
         *last* is the caller's: its ``state`` is shown as progress and in the error.
         """
         began = told = self.clock()
-        for pause in pauses(first=0.2, longest=5.0):
-            yield
+        for pause in pauses(first=0.2, longest=4.0):
             now = self.clock()
             if now + pause > self.started + self.seconds:
                 raise PlatformError(
@@ -56,8 +55,10 @@ class Patience:
                 )
             if now - told >= REPORT_SECONDS:
                 told = now
-                self.tell(f"{what}: {last['state'] or 'working'}, {now - began:.0f} s of at most {self.seconds:.0f} s")
+                state = last["state"] or "working"
+                self.tell(f"{what}: {state}, {now - began:.0f} s of at most {self.seconds:.0f} s")
             self.sleep(pause)
+            yield
 
 
 def wait(
@@ -71,9 +72,9 @@ def wait(
         return
     current = dict(answer)
     last = {"state": _state(current)}
-    for _ in patience.polls(what, last):
-        if _finished(style, current):
-            break
+    polls = patience.polls(what, last)
+    while not _finished(style, current):
+        next(polls)
         current = _read(api, style, answer, params)
         last["state"] = _state(current)
     _raise_failure(current)
