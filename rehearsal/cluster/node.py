@@ -20,7 +20,7 @@ from rehearsal.google.substrate import NodeSpec
 from rehearsal.hypervisor.processes import Program, StartError, call, start, until
 from rehearsal.toolchain.catalog import program_path
 from rehearsal.toolchain.debian import NODE
-from rehearsal.world import addresses, cgroups
+from rehearsal.world import addresses, cgroups, syscalls
 
 READY_DEADLINE_SECONDS = 90.0
 PAUSE_IMAGE = "registry.k8s.io/pause:3.10"
@@ -51,8 +51,13 @@ class Node:
         return bool(self.programs) and all(program.running for program in self.programs)
 
     @property
+    def _run(self) -> Path:
+        """The node's folder under a short name: the paths of sockets in it must stay under 104 characters."""
+        return Path("/run/nodes", self.name)
+
+    @property
     def _socket(self) -> Path:
-        return self.folder / "containerd.sock"
+        return self._run / "containerd.sock"
 
     @property
     def _environment(self) -> dict[str, str]:
@@ -70,12 +75,16 @@ class Node:
         gateway = str(next(ipaddress.ip_network(f"{self.address}/20", strict=False).hosts()))
         await cables.join(self.name, self.address, gateway)
         self._make_cgroups()
+        for folder in (self.folder, self._run):
+            folder.mkdir(parents=True, exist_ok=True)
+        if not self._run.is_mount():
+            syscalls.bind(self.folder, self._run)
         await self._containerd()
-        kubelet = await self._run("kubelet", program_path("kubelet"), self._kubelet())
+        kubelet = await self._start_program("kubelet", program_path("kubelet"), self._kubelet())
         await until(kubelet, self._registered, READY_DEADLINE_SECONDS, f"node {self.name}'s pod range")
         await asyncio.gather(
-            self._run("kube-proxy", program_path("kube-proxy"), self._kube_proxy()),
-            self._run("kube-router", program_path("kube-router"), self._kube_router()),
+            self._start_program("kube-proxy", program_path("kube-proxy"), self._kube_proxy()),
+            self._start_program("kube-router", program_path("kube-router"), self._kube_router()),
         )
         await until(kubelet, self._ready, READY_DEADLINE_SECONDS, f"node {self.name}")
 
@@ -84,12 +93,14 @@ class Node:
         await self._end_programs()
         await self._kubectl("delete", "node", self.name, "--ignore-not-found", "--wait=false")
         await cables.cut(self.name)
+        if self._run.is_mount():
+            syscalls.unmount(self._run)
 
     async def _end_programs(self) -> None:
         while self.programs:
             await self.programs.pop().stop()
 
-    async def _run(self, name: str, program: str | Path, arguments: list[str]) -> Program:
+    async def _start_program(self, name: str, program: str | Path, arguments: list[str]) -> Program:
         log = self.folder / "logs" / f"{name}.log"
         made = await start(name, [program, *arguments], log, self._environment, namespace=self.name)
         self.programs.append(made)
@@ -153,7 +164,7 @@ class Node:
         (self.folder / "base-spec.json").write_text(json.dumps(await self._container_spec()))
         configuration = self.folder / "containerd.toml"
         configuration.write_text(self._containerd_configuration())
-        program = await self._run("containerd", "containerd", ["-c", str(configuration)])
+        program = await self._start_program("containerd", "containerd", ["-c", str(configuration)])
 
         async def answers() -> bool:
             try:
@@ -179,7 +190,7 @@ class Node:
         disabled += ["io.containerd.tracing.processor.v1.otlp", "io.containerd.internal.v1.tracing"]
         return f"""version = 2
 root = "{self.folder}/containerd"
-state = "{self.folder}/containerd-state"
+state = "{self._run}/state"
 disabled_plugins = {json.dumps(disabled)}
 [grpc]
   address = "{self._socket}"
@@ -243,7 +254,7 @@ disabled_plugins = {json.dumps(disabled)}
         return [
             f"--config={path}",
             f"--kubeconfig={kubeconfig}",
-            f"--root-dir={self.folder / 'kubelet'}",
+            f"--root-dir={self._run / 'kubelet'}",
             f"--cert-dir={self.folder / 'kubelet-pki'}",
             f"--hostname-override={self.name}",
             f"--node-ip={self.address}",

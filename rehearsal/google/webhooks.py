@@ -22,13 +22,12 @@ _VERBS = {
 def answer(cloud: Cloud, request: Request) -> Response:
     """POST /_webhooks/authenticate/<cluster key> and /_webhooks/authorize/<cluster key>.
 
-    The key may also be the parameter `cluster`, but Kubernetes' own clients drop the query of a webhook's URL.
+    The key is in the path because the API server drops a query from a webhook's address.
     """
     review = request.json()
-    kind, _, rest = request.path.removeprefix("/_webhooks/").partition("/")
-    cluster = rest or request.parameter("cluster") or ""
+    kind, _, cluster = request.path.removeprefix("/_webhooks/").partition("/")
     if not isinstance(review, dict) or not cluster.startswith("projects/"):
-        return Response({"error": "a review is wanted, of a cluster projects/P/locations/L/clusters/C"}, 400)
+        return Response({"error": "a review is wanted, at /_webhooks/<kind>/projects/P/locations/L/clusters/C"}, 400)
     if kind == "authenticate":
         status = _authenticate(cloud, review)
     elif kind == "authorize":

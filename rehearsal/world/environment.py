@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from rehearsal import paths
 from rehearsal.world import secrets
 
 _PROXIES = ("http_proxy", "https_proxy", "no_proxy", "all_proxy", "ftp_proxy")
@@ -41,4 +42,7 @@ def of_commands(folder: Path) -> dict[str, str]:
     env = of_services(folder, os.environ)
     env["GOOGLE_APPLICATION_CREDENTIALS"] = str(folder / "credentials" / "deployer.json")
     env["PLATFORM_GIT_TOKEN"] = secrets.git_token(folder, "platform-bot")
+    # What programs remember between runs is of this world: another one's hosts and clusters have the same names.
+    env["REHEARSAL_STATE"] = str(paths.state_dir())
+    env["XDG_STATE_HOME"] = str(folder / "home" / "state")
     return env
