@@ -134,6 +134,9 @@ def mlflow(root: Path) -> None:
     )  # fmt: skip
     for tests in [*packages.glob("*/tests"), *packages.glob("*/*/tests")]:
         shutil.rmtree(tests)
+    # As Debian's own python3-certifi does, so that the authorities of the node's machine hold here too.
+    (packages / "certifi/cacert.pem").unlink()
+    (packages / "certifi/cacert.pem").symlink_to("/etc/ssl/certs/ca-certificates.crt")
     shutil.rmtree(packages / "bin", ignore_errors=True)  # their first lines name the Python that ran pip
     command = root / "usr/local/bin/mlflow"
     command.parent.mkdir(parents=True)
