@@ -21,7 +21,7 @@ from .seed import seed
 from .substrate import NullSubstrate, Substrate
 
 # A client that keeps its connection open but no longer reads would hold up the end of the server for half a minute.
-constants.SSL_SHUTDOWN_TIMEOUT = 1.0
+constants.SSL_SHUTDOWN_TIMEOUT = 0.3
 _FALLBACK_NAME = "googleapis.com"
 
 

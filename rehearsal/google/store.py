@@ -6,6 +6,7 @@ byte-identical before and after a run that only reads. Used from one thread (the
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
@@ -29,6 +30,20 @@ CREATE TABLE IF NOT EXISTS settings (name TEXT PRIMARY KEY, value TEXT NOT NULL)
 def canonical(value: Any) -> str:
     """JSON with sorted keys and no spaces: the same value always gives the same text."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+# What resources hold that nobody may read back.
+_SECRETS = {"password", "data", "privateKey", "private_key_pem", "oauth2ClientSecret"}
+
+
+def _masked(value: Any, name: str = "") -> Any:
+    if isinstance(value, dict):
+        return {key: _masked(item, key) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_masked(item, name) for item in value]
+    if name in _SECRETS and isinstance(value, str):
+        return f"sha256:{hashlib.sha256(value.encode()).hexdigest()}"
+    return value
 
 
 @dataclass
@@ -140,9 +155,9 @@ class Store:
             self._open = None
 
     def dump(self) -> dict[str, Any]:
-        """The whole state in a canonical order."""
+        """The whole state in a canonical order; secrets show as their hash, so that a change can be seen."""
         resources = [
-            {"kind": kind, "key": key, "body": json.loads(body), "hidden": json.loads(hidden)}
+            {"kind": kind, "key": key, "body": json.loads(body), "hidden": _masked(json.loads(hidden))}
             for kind, key, body, hidden in self._connection.execute(
                 "SELECT kind, key, body, hidden FROM resources ORDER BY kind, key"
             )
