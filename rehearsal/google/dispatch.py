@@ -6,7 +6,7 @@ import time
 from typing import Any
 from urllib.parse import unquote
 
-from . import catalog
+from . import catalog, fields
 from .catalog import Service
 from .core import AUTHORIZERS, FALLBACKS, HANDLERS, LOG, Call, Cloud, Request, Response, lineage
 from .discovery import Match
@@ -112,6 +112,8 @@ def _act(call: Call) -> Response:
     body = prune(call.document, call.method.response, result)
     if call.service.api in _NUMBERED_ENUMS and "enum-encoding=int" in (call.request.parameter("$alt") or ""):
         body = numbered(call.document, {"$ref": call.method.response}, body)
+    if selector := call.query.get("fields"):
+        body = fields.select(body, fields.parse(str(selector)))
     response = Response(body)
     if call.service.api == "compute" and call.document.version != "v1":
         response.body = _in_version(response.content(), call.document.version)

@@ -42,6 +42,19 @@ _EXCEPTIONS: dict[str, str | None] = {
     "compute.routers.getNatMappingInfo": "compute.routers.get",
     "compute.routers.getRouterStatus": "compute.routers.get",
     "compute.addresses.testIamPermissions": None,
+    **{
+        f"compute.{kind}.{verb}": f"compute.firewallPolicies.{'get' if verb.startswith('get') else 'update'}"
+        for kind in ("firewallPolicies", "networkFirewallPolicies")
+        for verb in (
+            "getRule",
+            "addRule",
+            "patchRule",
+            "removeRule",
+            "getAssociation",
+            "addAssociation",
+            "removeAssociation",
+        )
+    },
     "container.projects.locations.getServerConfig": "container.clusters.list",
     "container.projects.zones.getServerconfig": "container.clusters.list",
     "iam.projects.serviceAccounts.keys.create": "iam.serviceAccountKeys.create",

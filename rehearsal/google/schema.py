@@ -26,7 +26,7 @@ def snake(name: str) -> str:
 
 
 # Members that Google takes though the document does not list them (recordings/compute/backendServices/signed_url_keys).
-_UNLISTED = {("SignedUrlKey", "backendService")}
+_UNLISTED = {("SignedUrlKey", "backendService"), ("FirewallPolicyRule", "firewallPolicy")}
 
 
 class Reader:

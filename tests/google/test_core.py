@@ -145,3 +145,10 @@ def test_state_survives_a_restart(tmp_path: Path) -> None:
         assert second.request("GET", f"{NETWORKS}/n")[0] == 200
         keys = {item["key"] for item in second.request("GET", "/state/dump")[1]["resources"]}
         assert {item["key"] for item in dump["resources"]} <= keys
+
+
+def test_a_partial_response_holds_what_was_asked_for(ready: Emulator) -> None:
+    ready.request("POST", NETWORKS, {"name": "n", "autoCreateSubnetworks": False})
+    wanted = {"items": [{"name": "n", "routingConfig": {"routingMode": "REGIONAL"}}]}
+    assert ready.request("GET", f"{NETWORKS}?fields=items(name,routingConfig/routingMode)")[1] == wanted
+    assert ready.request("GET", f"{NETWORKS}?fields=items(name")[0] == 400

@@ -156,10 +156,9 @@ def _changed(call: Call, zone: Record, given: dict[str, Any]) -> dict[str, Any]:
     number = zone.hidden["changes"] = zone.hidden["changes"] + 1
     call.tx.put(zone)
     body: dict[str, Any] = {"kind": "dns#change", "id": str(number), "startTime": call.clock.zulu(3), "status": "done"}
+    full = {"kind": "dns#resourceRecordSet", "signatureRrdatas": []}
     for name in ("additions", "deletions"):
-        if name in given:
-            full = {"kind": "dns#resourceRecordSet", "signatureRrdatas": []}
-            body[name] = [{**full, **item} for item in given[name]]
+        body[name] = [{**full, **item} for item in given.get(name, [])]
     call.tx.put(Record(CHANGES, f"{zone.key}/{number}", body))
     return {**body, "status": "pending"}
 

@@ -10,8 +10,10 @@ from . import (  # noqa: F401 - importing registers behaviour
     backends,
     disks,
     endpoints,
+    firewall_policies,
     frontend,
     generic,
+    groups,
     instances,
     network,
     operations,
@@ -29,6 +31,9 @@ for _scope in ("global", "region", "zone"):
 
 def _authorize(call: Call, permission: str | None) -> None:
     """Compute names the permission and the resource in its own words."""
+    if call.method.template.startswith("locations/"):
+        _authorize_organization(call, permission)
+        return
     place = locate(call)
     target = place.key or (f"projects/{call.project}")
     resource = f"//compute.googleapis.com/{target}"
@@ -40,6 +45,13 @@ def _authorize(call: Call, permission: str | None) -> None:
             "metadata": {"permission": permission, "resource": target},
         }
         raise ApiError(403, f"Required '{permission}' permission for '{target}'", "forbidden", details=[detail])
+
+
+def _authorize_organization(call: Call, permission: str | None) -> None:
+    """Hierarchical firewall policies belong to the organization: its owners are those of the company's project."""
+    if permission and not call.access.allowed(call.principal, permission, lineage(call.cloud.config.project)):
+        where = call.query.get("parentId") or call.cloud.config.organization
+        raise ApiError(403, f"Required '{permission}' permission for '{where}'", "forbidden")
 
 
 AUTHORIZERS["compute"] = _authorize

@@ -179,7 +179,7 @@ INSTANCE = declare(
         "instances",
         "instance",
         "instance",
-        defaults={"canIpForward": False, "deletionProtection": False},
+        defaults={"deletionProtection": False},
         output=(
             "status",
             "cpuPlatform",

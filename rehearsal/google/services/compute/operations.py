@@ -67,7 +67,7 @@ def begin(
         "selfLink": url(key),
     }
     parts = scope.split("/")
-    if parts[2] in ("regions", "zones"):
+    if len(parts) > 3 and parts[2] in ("regions", "zones"):
         body[parts[2].removesuffix("s")] = url(scope)
     operation = Record(KIND, key, body, {"target": target.key})
     delay = 0.0 if done else call.clock.delay(call.method.id)

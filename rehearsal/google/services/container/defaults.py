@@ -125,7 +125,8 @@ def without_zeros(value: Any, name: str = "") -> Any:
     """As protobuf's JSON shows a message: zero values vanish, empty messages stay."""
     if isinstance(value, dict):
         shown = {key: without_zeros(item, key) for key, item in value.items()}
-        return {key: item for key, item in shown.items() if item not in (None, "", [], 0, "0") or _kept(key, item)}
+        zeros: tuple[Any, ...] = (None, "", [], 0, "0", "AUTH_NONE")
+        return {key: item for key, item in shown.items() if item not in zeros or _kept(key, item)}
     if isinstance(value, list):
         return [without_zeros(item, name) for item in value]
     return value
