@@ -1,0 +1,94 @@
+"""Playbooks as a person runs them, up to the point where Google would be called."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PLAYBOOKS = sorted(path.name for path in (ROOT / "playbooks").glob("*.yml"))
+
+
+def play(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    program = Path(sys.executable).with_name("ansible-playbook")
+    clean = {key: value for key, value in os.environ.items() if not key.startswith(("GOOGLE_", "GCP_", "ANSIBLE_"))}
+    return subprocess.run(
+        [str(program), *words],
+        cwd=ROOT,
+        env={**clean, **environment},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("name", ["../site.yml", *PLAYBOOKS])
+def test_playbooks_are_well_formed_and_list_roles_only(name: str) -> None:
+    done = play("-i", "inventories/example", f"playbooks/{name}", "--syntax-check")
+    assert done.returncode == 0, done.stderr
+    text = (ROOT / "playbooks" / name).read_text()
+    assert "tasks:" not in text
+
+
+def test_bad_input_stops_the_site_before_any_call() -> None:
+    done = play("-i", "inventories/example", "site.yml", "-e", '{"cluster": {"nmae": "x"}}')
+    assert done.returncode == 2
+    assert "cluster.nmae: unknown key; did you mean `name`?" in done.stdout
+    assert "platform_project: is still the example's" in done.stdout
+    assert "TASK [project_services" not in done.stdout
+
+
+def test_without_credentials_the_site_stops_with_what_to_do(tmp_path: Path) -> None:
+    done = play(
+        "-i",
+        "inventories/rehearsal",
+        "site.yml",
+        GOOGLE_APPLICATION_CREDENTIALS=str(tmp_path / "none.json"),
+        PLATFORM_GIT_TOKEN="x",
+    )
+    assert done.returncode == 2
+    assert "no usable Google credentials" in done.stdout + done.stderr
+    assert "gcloud auth application-default login" in done.stdout + done.stderr
+
+
+def test_a_teardown_wants_the_project_named_again() -> None:
+    done = play("-i", "inventories/rehearsal", "playbooks/teardown.yml")
+    assert done.returncode == 2
+    assert "-e confirm_project=acme-mlops" in done.stdout + done.stderr
+
+
+def test_modules_run_in_a_fork_and_show_their_progress(tmp_path: Path) -> None:
+    library = tmp_path / "library"
+    library.mkdir()
+    (library / "slow.py").write_text(
+        "import os, sys\n"
+        "from ansible.module_utils.basic import AnsibleModule\n"
+        "def main():\n"
+        "    module = AnsibleModule({'fail': {'type': 'bool', 'default': False}})\n"
+        "    sys.stderr.write('\\x1eprogress half way\\nnoise\\n')\n"
+        "    if module.params['fail']:\n"
+        "        raise RuntimeError('broken')\n"
+        "    module.exit_json(parent=os.getppid(), python='googleapiclient' in sys.modules)\n"
+        "if __name__ == '__main__':\n"
+        "    main()\n"
+    )
+    (tmp_path / "play.yml").write_text(
+        "- hosts: localhost\n"
+        "  gather_facts: false\n"
+        "  vars: {ansible_connection: warm_local, ansible_python_interpreter: '{{ ansible_playbook_python }}'}\n"
+        "  tasks:\n"
+        "    - slow:\n"
+        "      register: result\n"
+        "    - ansible.builtin.assert: {that: result.python}\n"
+        "    - slow: {fail: true}\n"
+    )
+    done = play("-i", "localhost,", str(tmp_path / "play.yml"), ANSIBLE_LIBRARY=str(library))
+    assert "  half way\n" in done.stdout
+    assert "broken" in done.stdout + done.stderr
+    assert "noise" not in done.stdout.split("TASK [ansible.builtin.assert]")[0]
+    assert done.returncode == 2, done.stdout
