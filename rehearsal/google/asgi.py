@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl
 from . import batch, control, dispatch, grpc_bridge, metadata, oauth, webhooks
 from .core import LOG, Cloud, Request, Response
 from .directory import CloudDirectory
+from .substrate import SubstrateError
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -94,7 +95,10 @@ class Application:
     async def _answer(self, request: Request) -> Response:
         cloud, host = self._cloud, request.host.partition(":")[0]
         if host in METADATA_HOSTS or request.path.startswith("/computeMetadata/"):
-            pod = await asyncio.to_thread(cloud.substrate.identify_pod, request.peer)
+            try:
+                pod = await asyncio.to_thread(cloud.substrate.identify_pod, request.peer)
+            except SubstrateError as error:
+                return metadata.unavailable(error)
             return metadata.answer(cloud, request, pod)
         loopback = not host.endswith((".googleapis.com", ".google.com", ".internal"))
         if host == CONTROL_HOST or (loopback and request.path in _CONTROL_PATHS):

@@ -9,7 +9,7 @@ from .core import Cloud, Request, Response, lineage
 from .permissions import Access
 from .services import oslogin
 from .store import Record, Transaction
-from .substrate import PodIdentity
+from .substrate import PodIdentity, SubstrateError
 
 _FLAVOR = {"metadata-flavor": "Google", "server": "Metadata Server for VM"}
 _SCOPES = ["https://www.googleapis.com/auth/cloud-platform"]
@@ -67,6 +67,11 @@ def _text(text: str) -> Response:
 
 def _json(value: Any) -> Response:
     return Response(value, 200, {**_FLAVOR}, "application/json")
+
+
+def unavailable(error: SubstrateError) -> Response:
+    """503 while nobody can say who owns the caller's address; clients ask again."""
+    return Response(f"503: {error}\n".encode(), 503, {**_FLAVOR}, "text/html; charset=UTF-8")
 
 
 def _missing(why: str) -> Response:

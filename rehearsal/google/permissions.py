@@ -135,6 +135,19 @@ def grants(role: str, permission: str) -> bool:
     )
 
 
+@cache
+def _services() -> frozenset[str]:
+    """The first words of all permissions in the predefined roles."""
+    names = {item.partition(".")[0] for role in roles().values() for item in role["permissions"]}
+    return frozenset(names - {"*"})
+
+
+def known(permission: str) -> bool:
+    """Whether a permission can be: of a service that is known here, and in the form service.resource.verb."""
+    parts = permission.split(".")
+    return len(parts) == 3 and all(parts) and parts[0] in _services()
+
+
 def granted_roles(policy: dict[str, Any], members: Iterable[str]) -> set[str]:
     """The roles that a policy gives to any of the members."""
     wanted = set(members)

@@ -9,7 +9,7 @@ from ..core import AUTHORIZERS, Call, Cloud, handles, lineage, new_id, project_r
 from ..errors import ApiError
 from ..filters import matches
 from ..jobs import WORKS, Work
-from ..permissions import needed
+from ..permissions import known, needed
 from ..store import Record, Transaction
 from . import policies
 
@@ -172,7 +172,11 @@ def test_permissions(call: Call) -> dict[str, Any]:
     """Which of the asked permissions the caller has."""
     if call.tx.get("projects", call.project) is None:
         raise _denied()
-    return policies.test(call, (), call.body.get("permissions", []))
+    asked = call.body.get("permissions", [])
+    for name in asked:
+        if not known(name):
+            raise ApiError(400, f"Permission {name} is not valid for this resource.", "badRequest")
+    return policies.test(call, (), asked)
 
 
 @handles("cloudbilling.projects.getBillingInfo")
