@@ -178,6 +178,16 @@ def test_where_nobody_answers_a_person_does_not_wait_long() -> None:
     assert clock.now <= 20
 
 
+def test_an_api_enabled_just_now_is_given_time_and_a_disabled_one_is_not() -> None:
+    clock = Clock()
+    late = PlatformError("", code=403, reason="SERVICE_DISABLED")
+    assert retrying(failing(3, late), enabling=60, clock=clock, sleep=clock.sleep) == "answer"
+    began = clock.now
+    with pytest.raises(PlatformError):
+        retrying(failing(1, late), clock=clock, sleep=clock.sleep)
+    assert clock.now == began
+
+
 def test_pauses_grow_and_vary() -> None:
     quick = pauses(jitter=lambda: 0.0)
     assert [next(quick) for _ in range(7)] == [0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 15.0]

@@ -17,6 +17,7 @@ from .operations import Patience
 if TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
 
+ENABLING_SECONDS = 60.0
 PROGRESS_MARK = "\x1eprogress "  # plugins/connection/warm_local.py shows such lines of stderr while a module runs
 
 COMMON: Mapping[str, Mapping[str, Any]] = {
@@ -60,12 +61,13 @@ def documented_options(documented: Mapping[str, Any]) -> dict[str, Any]:
     return spec
 
 
-def make_api(module: AnsibleModule) -> Api:
+def make_api(module: AnsibleModule, *, enabling: float = 0.0) -> Api:
     """The API of the identity that the module's options name."""
     return Api(
         service_account_file=module.params.get("service_account_file"),
         access_token=module.params.get("access_token"),
         impersonate=module.params.get("impersonate_service_account"),
+        enabling=enabling,
     )
 
 
@@ -90,7 +92,7 @@ def run_graph(
     Exits the module with ``changed``, ``plan`` (lines for people), ``diff`` and what *outputs* makes of the observed.
     """
     try:
-        api = make_api(module)
+        api = make_api(module, enabling=0.0 if module.check_mode else ENABLING_SECONDS)
         executor = Executor(api, Patience(float(module.params["timeout"]), tell), look_only=module.check_mode)
         plan = executor.plan(build(module.params, api), absent=module.params.get("state") == "absent")
         if not module.check_mode:

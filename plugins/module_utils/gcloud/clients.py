@@ -46,7 +46,11 @@ CALL_SECONDS = 60.0
 
 
 class Api:
-    """Calls Google's APIs as one identity. Safe to use from several threads."""
+    """Calls Google's APIs as one identity. Safe to use from several threads.
+
+    ``enabling``: for how many seconds a call is sent again that is refused because its API is not enabled; Google takes
+    up to a minute to know everywhere that it is.
+    """
 
     def __init__(
         self,
@@ -54,10 +58,12 @@ class Api:
         service_account_file: str | None = None,
         access_token: str | None = None,
         impersonate: str | None = None,
+        enabling: float = 0.0,
     ) -> None:
         self._file = service_account_file
         self._token = access_token
         self._impersonate = impersonate
+        self._enabling = enabling
         self._lock = threading.RLock()
         self._made: dict[str, Any] = {}
 
@@ -84,7 +90,7 @@ class Api:
             except Exception as error:
                 raise from_exception(error) from error
 
-        return retrying(once, patience=patience)
+        return retrying(once, patience=patience, enabling=self._enabling)
 
     def get(self, service: str, method: str, params: Mapping[str, Any]) -> dict[str, Any] | None:
         """The answer of a reading *method*, or None when Google says there is no such thing."""
@@ -159,7 +165,7 @@ class Api:
             except Exception as error:
                 raise from_exception(error) from error
 
-        return retrying(once)
+        return retrying(once, enabling=self._enabling)
 
     def _by_compute_client(
         self, service: str, method: str, params: Mapping[str, Any], body: Mapping[str, Any] | None, timeout: float

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
-from .errors import PlatformError
+from .errors import DISABLED, PlatformError
 
 T = TypeVar("T")
 
@@ -64,20 +64,27 @@ def retrying(
     call: Callable[[], T],
     *,
     patience: float = 120.0,
+    enabling: float = 0.0,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> T:
     """Return ``call()``, sent again after transient failures for at most *patience* seconds; then its last error.
 
-    Where nobody answers at all, a person waits in vain: no more than OFFLINE_SECONDS of that.
+    Where nobody answers at all, a person waits in vain: no more than OFFLINE_SECONDS of that. An API that was enabled
+    just now may be refused as disabled for a while: that is borne for *enabling* seconds.
     """
     began = clock()
     for pause in pauses():
         try:
             return call()
         except PlatformError as error:
-            limit = min(patience, OFFLINE_SECONDS) if error.reason == "connection" else patience
-            if not is_transient(error) or clock() + pause > began + limit:
+            if error.reason in DISABLED:
+                limit = enabling
+            elif not is_transient(error):
+                raise
+            else:
+                limit = min(patience, OFFLINE_SECONDS) if error.reason == "connection" else patience
+            if clock() + pause > began + limit:
                 raise
         sleep(pause)
     raise AssertionError("pauses() never ends")
