@@ -252,6 +252,7 @@ def preload() -> None:
         "google.cloud.container_v1",
         "google.oauth2.service_account",
         "googleapiclient.discovery",
+        "kubernetes.dynamic",
     ):
         importlib.import_module(name)
 

@@ -22,7 +22,7 @@ if not __package__:
 from .clients import Api
 from .errors import PlatformError
 
-VALID_MINUTES = 5  # a client asks again after that; Google's tokens are good for an hour
+VALID_MINUTES = 30  # Google's tokens are good for an hour; Kubernetes' Python client asks again 5 minutes before this
 
 
 def main(argv: Sequence[str] | None = None) -> int:
