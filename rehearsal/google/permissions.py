@@ -165,12 +165,26 @@ class Access:
 
     def allowed(self, principal: Principal, permission: str, resources: Iterable[str]) -> bool:
         """Whether any policy on `resources` (a resource and its ancestors) grants the permission."""
-        members = _with_convenience(principal)
+        members = self._members(principal, resources := tuple(resources))
         for resource in resources:
             record = self._tx.get("iam.policies", resource)
             if record and any(self._grants(role, permission) for role in granted_roles(record.body, members)):
                 return True
         return False
+
+    def _members(self, principal: Principal, resources: tuple[str, ...]) -> frozenset[str]:
+        """All ways in which policies may mean the principal, `projectViewer:` and its like among them."""
+        members = _with_convenience(principal)
+        marker = "//cloudresourcemanager.googleapis.com/projects/"
+        if (
+            not resources
+            or not resources[-1].startswith(marker)
+            or (record := self._tx.get("iam.policies", resources[-1])) is None
+        ):
+            return members
+        held, project = granted_roles(record.body, members), resources[-1].removeprefix(marker)
+        words = {"roles/owner": "projectOwner", "roles/editor": "projectEditor", "roles/viewer": "projectViewer"}
+        return members | {f"{word}:{project}" for role, word in words.items() if role in held}
 
     def _grants(self, role: str, permission: str) -> bool:
         if not role.startswith("projects/") and not role.startswith("organizations/"):

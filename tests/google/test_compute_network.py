@@ -131,3 +131,24 @@ def test_lists_filter_and_page(cloud: Emulator) -> None:
     assert [item["name"] for item in second["items"]] == ["s2"]
     found = cloud.request("GET", f"{path}?filter=name%3Ds1%20OR%20name%3Ds2")[1]
     assert [item["name"] for item in found["items"]] == ["s1", "s2"]
+
+
+def test_operations_take_their_time_when_the_scale_says_so(cloud: Emulator) -> None:
+    assert cloud.request("PUT", "/time", {"scale": 0.05})[0] == 200
+    path = f"/compute/v1/projects/{PROJECT}/global"
+    _, operation = cloud.request("DELETE", f"{path}/networks/n")
+    assert cloud.request("GET", f"{path}/operations/{operation['name']}")[1]["status"] == "RUNNING"
+    assert cloud.request("GET", f"{path}/networks/n")[0] == 200
+    status, body = cloud.request("PATCH", f"{path}/networks/n", {"routingConfig": {"routingMode": "GLOBAL"}})
+    assert (status, body["error"]["errors"][0]["reason"]) == (400, "resourceNotReady")
+    ended = cloud.request("POST", f"{path}/operations/{operation['name']}/wait")[1]
+    assert (ended["status"], ended["progress"]) == ("DONE", 100)
+    assert cloud.request("GET", f"{path}/networks/n")[0] == 404
+
+
+def test_a_repeated_request_id_is_one_request(cloud: Emulator) -> None:
+    path = f"/compute/v1/projects/{PROJECT}/global/networks?requestId=6ba7b810-9dad-11d1-80b4-00c04fd430c8"
+    first = cloud.request("POST", path, {"name": "twice", "autoCreateSubnetworks": False})
+    again = cloud.request("POST", path, {"name": "twice", "autoCreateSubnetworks": False})
+    assert (first[0], again[0]) == (200, 200)
+    assert first[1]["name"] == again[1]["name"]

@@ -152,3 +152,10 @@ def test_a_partial_response_holds_what_was_asked_for(ready: Emulator) -> None:
     wanted = {"items": [{"name": "n", "routingConfig": {"routingMode": "REGIONAL"}}]}
     assert ready.request("GET", f"{NETWORKS}?fields=items(name,routingConfig/routingMode)")[1] == wanted
     assert ready.request("GET", f"{NETWORKS}?fields=items(name")[0] == 400
+
+
+def test_a_role_tells_its_permissions(emulator: Emulator) -> None:
+    status, role = emulator.request("GET", "/v1/roles/iap.tunnelResourceAccessor", host="iam.googleapis.com")
+    assert status == 200
+    assert role["includedPermissions"] == ["iap.tunnelDestGroups.accessViaIAP", "iap.tunnelInstances.accessViaIAP"]
+    assert emulator.request("GET", "/v1/roles/nothing", host="iam.googleapis.com")[0] == 404

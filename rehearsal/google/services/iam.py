@@ -5,16 +5,19 @@ from __future__ import annotations
 import base64
 import json
 import re
+from functools import cache
 from typing import Any
 
 from google.auth import crypt
 from google.auth import jwt as google_jwt
 
 from .. import lro, seed
+from ..catalog import SERVICES
 from ..core import AUTHORIZERS, Call, handles, hexes, lineage
+from ..discovery import Library
 from ..errors import ApiError
 from ..filters import page
-from ..permissions import roles
+from ..permissions import grants, needed, roles
 from ..store import Record
 from . import policies
 
@@ -248,11 +251,23 @@ def _role(name: str) -> dict[str, Any]:
 
 @handles("iam.roles.get")
 def get_role(call: Call) -> dict[str, Any]:
-    """GET of a predefined role; its permissions may be patterns (`compute.*`), since Google's full list is not kept."""
+    """GET of a predefined role with those of its permissions that some method of the emulated services needs."""
     name = call.path["name"]
     if name not in roles():
         raise ApiError(404, f"The role named {name} was not found.", "notFound")
-    return {**_role(name), "includedPermissions": roles()[name]["permissions"]}
+    found = sorted(item for item in _universe(call.cloud.library) if grants(name, item))
+    return {**_role(name), "includedPermissions": found}
+
+
+@cache
+def _universe(library: Library) -> frozenset[str]:
+    """Every permission that a method of the emulated services needs, and every one that a role names."""
+    found = {item for role in roles().values() for item in role["permissions"] if "*" not in item}
+    for service in SERVICES:
+        for document in service.documents:
+            methods = library.document(document).methods
+            found |= {item for method in methods if (item := needed(method.id, service.permission_prefix))}
+    return frozenset(found)
 
 
 @handles("iam.projects.roles.create")

@@ -92,6 +92,7 @@ def patch_network(call: Call) -> dict[str, Any]:
     """PATCH of a network: its operation's type depends on what is changed."""
     place = locate(call)
     record = fetch(call, str(place.key))
+    check_ready(call, record.key)
     before = copy.deepcopy(record.body)
     for field in _CONTROLLED:
         if field in call.body and call.body[field] != before.get(field):
