@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import fields
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from plugins.module_utils.gcloud.errors import PlatformError
 from plugins.module_utils.gcloud.execute import Executor
-from plugins.module_utils.gcloud.model import Output, Resource
+from plugins.module_utils.gcloud.model import Output, Resource, RestKind
 from plugins.module_utils.gcloud.operations import Patience
 from plugins.module_utils.gcloud.plan import dependencies, make_plan
 
@@ -190,6 +191,31 @@ def test_a_circle_is_refused() -> None:
     one, two = thing("a", after=("thing/b",)), thing("b", after=("thing/a",))
     with pytest.raises(PlatformError, match="circle"):
         dependencies([one, two])
+
+
+def test_where_nothing_is_carried_out_a_disabled_api_has_nothing() -> None:
+    class Disabled(FakeApi):
+        def get(self, service: str, method: str, params: Any) -> dict[str, Any] | None:
+            raise PlatformError("disabled", code=403, reason="SERVICE_DISABLED")
+
+    plan = Executor(Disabled(), patience(), look_only=True).plan([thing("a", {"size": 1})])
+    assert plan.lines() == ["create thing a"]
+    with pytest.raises(PlatformError, match="read thing a"):
+        Executor(Disabled(), patience()).plan([thing("a", {"size": 1})])
+
+
+def test_an_update_that_makes_one_change_a_call_is_called_until_nothing_drifts() -> None:
+    class OneByOne(RestKind):
+        def update(self, api: Any, resource: Any, spec: Any, have: Any, name: str, drifts: Any) -> Any:
+            ranges = [*have.get("ranges", []), next(r for r in spec["ranges"] if r not in have.get("ranges", []))]
+            return api.call("compute", "things.patch", {"name": resource.name}, {"ranges": ranges})
+
+    shape = kind()
+    slow = OneByOne(**{**{f.name: getattr(shape, f.name) for f in fields(shape)}, "repeats": frozenset({"patch"})})
+    api = FakeApi()
+    run(api, [thing("a", {"ranges": ["x"]}, of=slow)])
+    assert len(run(api, [thing("a", {"ranges": ["x", "y", "z"]}, of=slow)]).done) == 1
+    assert api.things[("things", "a")]["ranges"] == ["x", "y", "z"]
 
 
 def test_secrets_are_in_no_diff_and_no_line() -> None:

@@ -178,6 +178,12 @@ def test_all_problems_are_told_at_once_and_each_once() -> None:
     assert len(lines) == len(set(lines)) == 4, lines
 
 
+def test_a_secret_is_not_shown_even_where_it_is_wrong() -> None:
+    lines = found({"edge": {"client_id": "x", "client_secret": 4711}})
+    assert any(line.startswith("edge.client_secret: must be a text") for line in lines)
+    assert "4711" not in str(lines)
+
+
 def test_a_broken_cause_is_told_once_and_not_for_every_name_made_from_it() -> None:
     assert [line.split(":")[0] for line in found({"platform_domain": "https://ml.acme.example"})] == ["platform_domain"]
     assert [line.split(":")[0] for line in found({"platform_name": "Mlops"})] == ["platform_name"]

@@ -32,7 +32,8 @@ def check_value(value: Any, option: Mapping[str, Any], path: str) -> Problems:
     """Every problem of one value."""
     kind = option.get("type", "str")
     if not is_a(value, kind):
-        yield f"{path}: must be {NAMES[kind]}, not {shown(value)}."
+        seen = "what it is (not shown)" if option.get("no_log") else shown(value)
+        yield f"{path}: must be {NAMES[kind]}, not {seen}."
         return
     choices = option.get("choices")
     if choices and value not in choices:
