@@ -43,7 +43,6 @@ applications:
 """
 
 import yaml
-
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.gcloud.arguments import documented_options, tell

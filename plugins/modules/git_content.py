@@ -75,7 +75,6 @@ changed_files:
 """
 
 import yaml
-
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.gcloud.arguments import documented_options

@@ -7,7 +7,7 @@ from typing import Any
 
 from rehearsal.cluster.control_plane import ControlPlane
 from rehearsal.hypervisor.processes import call
-from rehearsal.toolchain.catalog import COREDNS, program_path
+from rehearsal.toolchain.catalog import COREDNS
 from rehearsal.world import addresses
 
 COREFILE = f""".:53 {{
@@ -84,5 +84,4 @@ def manifests(dns_address: str) -> list[dict[str, Any]]:
 async def install(cluster: ControlPlane) -> None:
     """Applies them to `cluster`. Raises StartError with the API server's answer if it refuses."""
     content = {"apiVersion": "v1", "kind": "List", "items": manifests(cluster.dns_address)}
-    kubectl = [program_path("kubectl"), f"--kubeconfig={cluster.admin}"]
-    await call(*kubectl, "apply", "--server-side", "-f", "-", given=json.dumps(content).encode())
+    await call(*cluster.kubectl, "apply", "--server-side", "-f", "-", given=json.dumps(content).encode())

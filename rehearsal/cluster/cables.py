@@ -17,12 +17,16 @@ async def _batch(lines: list[str], namespace: str | None = None) -> None:
     await call("ip", "-batch", "-", given="\n".join(lines).encode(), namespace=namespace)
 
 
+def _exists(name: str) -> bool:
+    return Path("/run/netns", name).exists()
+
+
 async def join(name: str, address: str, gateway: str) -> None:
     """Makes the namespace `name` with `address`, from which everything is reached through `gateway` (the world).
 
     The routes stand in table local beside the world's AnyIP route, or that one would win.
     """
-    if Path("/run/netns", name).exists():
+    if _exists(name):
         return
     outer = interface(name)
     await call("ip", "netns", "add", name)
@@ -47,5 +51,5 @@ async def route(name: str, network: str, address: str) -> None:
 
 async def cut(name: str) -> None:
     """Removes the namespace and its cable; nothing happens if there is none."""
-    if Path("/run/netns", name).exists():
+    if _exists(name):
         await call("ip", "netns", "delete", name)

@@ -18,7 +18,6 @@ from rehearsal.cluster.node import Node
 from rehearsal.cluster.simulated import SimulatedNodes
 from rehearsal.google.substrate import ClusterResult, ClusterSpec, NodePoolSpec, NodeSpec, PodIdentity, SubstrateItem
 from rehearsal.hypervisor.processes import StartError, call
-from rehearsal.toolchain.catalog import program_path
 
 log = logging.getLogger(__name__)
 Mode = Literal["real", "simulated", "none"]
@@ -118,7 +117,7 @@ class Clusters:
         """Which pod has `address`, and its service account with its annotations; None if no pod has it."""
         for key, cluster in self._clusters.items():
             plane = cluster.control_plane
-            kubectl = [program_path("kubectl"), f"--kubeconfig={plane.admin}", "get", "-o", "json"]
+            kubectl = [*plane.kubectl, "get", "-o", "json"]
             chosen = f"--field-selector=status.podIP={address}"
             pods = json.loads(await call(*kubectl, "pods", "--all-namespaces", chosen))["items"]
             own = [pod for pod in pods if not pod["spec"].get("hostNetwork")]

@@ -1,6 +1,6 @@
 """A real etcd, API server, controller manager and scheduler on the address of the cluster's private endpoint.
 
-Flags and order: measured in the project's design notes on the sealed world (AnyIP lets the API server bind any address).
+AnyIP lets the API server bind the very address that the cluster's API names.
 """
 
 from __future__ import annotations
@@ -42,6 +42,11 @@ class ControlPlane:
     def admin(self) -> Path:
         """A kubeconfig with every right, for the hypervisor's own use."""
         return self.authority.kubeconfig("admin", self.server, "admin", "system:masters")
+
+    @property
+    def kubectl(self) -> list[str | Path]:
+        """The beginning of a kubectl command with every right."""
+        return [program_path("kubectl"), f"--kubeconfig={self.admin}"]
 
     @property
     def dns_address(self) -> str:

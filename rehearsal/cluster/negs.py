@@ -18,7 +18,6 @@ import aiohttp
 
 from rehearsal.cluster.control_plane import ControlPlane
 from rehearsal.hypervisor.processes import StartError, call
-from rehearsal.toolchain.catalog import program_path
 
 log = logging.getLogger(__name__)
 WANTED, STATUS = "cloud.google.com/neg", "cloud.google.com/neg-status"
@@ -73,8 +72,8 @@ class NegController:
             await asyncio.sleep(INTERVAL_SECONDS)
 
     async def _get(self, *what: str) -> list[dict[str, Any]]:
-        kubectl = [program_path("kubectl"), f"--kubeconfig={self.cluster.admin}", "get", "-o", "json"]
-        items: list[dict[str, Any]] = json.loads(await call(*kubectl, *what))["items"]
+        answer = await call(*self.cluster.kubectl, "get", "-o", "json", *what)
+        items: list[dict[str, Any]] = json.loads(answer)["items"]
         return items
 
     async def _sync(self, compute: Compute) -> None:
@@ -88,13 +87,15 @@ class NegController:
         metadata = service["metadata"]
         zones = {node["metadata"]["name"]: _zone(node) for node in await self._get("nodes")}
         slices = await self._get(
-            "endpointslices", f"--namespace={metadata['namespace']}", f"--selector=kubernetes.io/service-name={metadata['name']}"
+            "endpointslices",
+            f"--namespace={metadata['namespace']}",
+            f"--selector=kubernetes.io/service-name={metadata['name']}",
         )
         names, used = {}, set()
         for port, options in ports.items():
             name = options.get("name") or f"k8s1-{metadata['uid'][:8]}-{metadata['name']}-{port}"
             names[port] = name
-            for zone, endpoints in _by_zone(service, slices, port, zones).items():
+            for zone, endpoints in endpoints_by_zone(service, slices, port, zones).items():
                 used.add(zone)
                 if self._ready.get((zone, name)) != endpoints:
                     await compute.keep(zone, name, endpoints, self.cluster.spec["key"])
@@ -102,8 +103,8 @@ class NegController:
         status = json.dumps({"network_endpoint_groups": names, "zones": sorted(used)})
         key = (metadata["namespace"], metadata["name"])
         if self._status.get(key) != status:
-            kubectl = [program_path("kubectl"), f"--kubeconfig={self.cluster.admin}", f"--namespace={key[0]}"]
-            await call(*kubectl, "annotate", "--overwrite", "service", key[1], f"{STATUS}={status}")
+            annotate = ["annotate", "--overwrite", f"--namespace={key[0]}", "service", key[1], f"{STATUS}={status}"]
+            await call(*self.cluster.kubectl, *annotate)
             self._status[key] = status
 
 
@@ -111,7 +112,7 @@ def _zone(node: dict[str, Any]) -> str:
     return str(node["metadata"]["labels"].get("topology.kubernetes.io/zone", ""))
 
 
-def _by_zone(
+def endpoints_by_zone(
     service: dict[str, Any], slices: list[dict[str, Any]], port: str, zones: dict[str, str]
 ) -> dict[str, frozenset[Endpoint]]:
     """The ready endpoints of a Service's `port`, by the zone of their node."""
@@ -173,10 +174,14 @@ class Compute:
             await self._do(zone, groups, body)
         _, listing = await self._call("POST", f"{groups}/{name}/listNetworkEndpoints", {})
         there = {
-            Endpoint(item["networkEndpoint"]["ipAddress"], item["networkEndpoint"]["port"], item["networkEndpoint"]["instance"])
+            Endpoint(
+                item["networkEndpoint"]["ipAddress"],
+                item["networkEndpoint"]["port"],
+                item["networkEndpoint"]["instance"],
+            )
             for item in listing.get("items", [])
         }
         for verb, endpoints in (("attach", wanted - there), ("detach", there - wanted)):
             if endpoints:
-                body = {"networkEndpoints": [endpoint.body() for endpoint in sorted(endpoints)]}
-                await self._do(zone, f"{groups}/{name}/{verb}NetworkEndpoints", body)
+                listed = {"networkEndpoints": [endpoint.body() for endpoint in sorted(endpoints)]}
+                await self._do(zone, f"{groups}/{name}/{verb}NetworkEndpoints", listed)

@@ -107,7 +107,7 @@ class Node:
         return made
 
     async def _kubectl(self, *arguments: str) -> str:
-        return await call(program_path("kubectl"), f"--kubeconfig={self.cluster.admin}", *arguments)
+        return await call(*self.cluster.kubectl, *arguments)
 
     async def _registered(self) -> bool:
         """Once the controller manager has given the node its pod range: writes the network configuration."""

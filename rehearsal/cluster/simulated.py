@@ -26,7 +26,7 @@ class SimulatedNodes:
         self._kwok: Program | None = None
 
     async def _kubectl(self, *arguments: str, given: bytes | None = None) -> str:
-        return await call(program_path("kubectl"), f"--kubeconfig={self.cluster.admin}", *arguments, given=given)
+        return await call(*self.cluster.kubectl, *arguments, given=given)
 
     async def _move(self, address: str) -> None:
         """Starts kwok unless it runs; its nodes report `address`."""

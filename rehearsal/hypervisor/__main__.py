@@ -11,7 +11,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-from rehearsal.cluster.clusters import Clusters
+from rehearsal.cluster.clusters import Clusters, Mode
 from rehearsal.google.substrate import SubstrateItem
 from rehearsal.hypervisor.databases import Databases
 from rehearsal.hypervisor.ledger import Ledger
@@ -23,7 +23,7 @@ from rehearsal.world import company
 
 def calls(world_dir: Path, nodes: str) -> dict[str, Call]:
     """What can be asked of the hypervisor, by name."""
-    mode = "real" if nodes == "real" else "simulated" if nodes == "simulated" else "none"
+    mode: Mode = "real" if nodes == "real" else "simulated" if nodes == "simulated" else "none"
     clusters = Clusters(world_dir, world_dir.name, mode, company.load().number)
     machines = Machines(world_dir, cache_dir(), os.geteuid() == 0)
     databases = Databases(world_dir)

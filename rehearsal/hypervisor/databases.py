@@ -77,7 +77,12 @@ class Databases:
         log = self.world_dir / "logs" / f"postgresql-{folder.name}.log"
         data = folder / "data"
         if not (data / "PG_VERSION").is_file():
-            command = [binaries / "initdb", f"--pgdata={data}", f"--username={ADMIN}", "--auth-local=trust"]
+            command: list[str | Path] = [
+                binaries / "initdb",
+                f"--pgdata={data}",
+                f"--username={ADMIN}",
+                "--auth-local=trust",
+            ]
             command += ["--auth-host=scram-sha-256", "--no-sync", "--encoding=UTF8"]
             made = await start("initdb", command, log, environment, user=self._user)
             if await made.process.wait():
@@ -97,7 +102,7 @@ class Databases:
         }
         command = [binaries / "postgres", "-D", data, *(f"--{key}={value}" for key, value in options.items())]
         program = await start("postgres", command, log, environment, user=self._user)
-        ready = [binaries / "pg_isready", "--quiet", f"--host={folder}"]
+        ready: list[str | Path] = [binaries / "pg_isready", "--quiet", f"--host={folder}"]
 
         async def accepts() -> bool:
             try:
@@ -110,7 +115,7 @@ class Databases:
         return Database(spec, program, folder)
 
     def _certificate(self, folder: Path, address: str) -> Path:
-        """The server's certificate, as path without suffix: each instance has an authority of its own, as in Cloud SQL."""
+        """Path, without suffix, of the server's certificate: by an authority of the instance's own, as in Cloud SQL."""
         authority = Authority(folder / "pki")
         authority.issue("server", "server", names=[address])
         for path in (authority.folder, *authority.folder.iterdir()):
@@ -121,7 +126,11 @@ class Databases:
     async def _sql(self, folder: Path, statement: str) -> str:
         """Runs `statement`, which is given on standard input since it may hold a password."""
         programs = POSTGRESQL.root if self._user is None else RUN / "programs"
-        command = [programs / "usr/lib/postgresql/15/bin/psql", f"--host={folder}", f"--username={ADMIN}"]
+        command: list[str | Path] = [
+            programs / "usr/lib/postgresql/15/bin/psql",
+            f"--host={folder}",
+            f"--username={ADMIN}",
+        ]
         command += ["--dbname=postgres", "--no-align", "--tuples-only", "--quiet", "--set=ON_ERROR_STOP=1"]
         return await call(*command, environment=POSTGRESQL.environment(programs), given=statement.encode())
 

@@ -77,7 +77,9 @@ async def start(
             env={**os.environ, **(environment or {})},
             start_new_session=True,
             preexec_fn=end_with_parent,
-            **({"user": user, "group": user, "extra_groups": []} if user is not None else {}),
+            user=user,
+            group=user,
+            extra_groups=None if user is None else [],
         )
     return Program(name, log, process)
 

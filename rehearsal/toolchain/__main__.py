@@ -1,4 +1,4 @@
-"""`python -m rehearsal.toolchain`: builds what the cache lacks, with progress; does nothing, quickly, when it lacks nothing."""
+"""`python -m rehearsal.toolchain`: builds what the cache lacks, with progress; quick when it lacks nothing."""
 
 from __future__ import annotations
 

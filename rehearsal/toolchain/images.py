@@ -17,7 +17,9 @@ from rehearsal.toolchain.catalog import ARGOCD, COREDNS, PROGRAMS
 from rehearsal.toolchain.oci import Layout
 from rehearsal.toolchain.progress import step
 
-MLFLOW = next(line.split("==")[1].split()[0] for line in layers.LOCK.read_text().splitlines() if line.startswith("mlflow=="))
+MLFLOW = next(
+    line.split("==")[1].split()[0] for line in layers.LOCK.read_text().splitlines() if line.startswith("mlflow==")
+)
 PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 

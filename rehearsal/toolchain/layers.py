@@ -51,13 +51,18 @@ def base(tar: Path) -> None:
     """A minimal Debian with the packages that the images share."""
     mode = "root" if os.geteuid() == 0 else "unshare"
     command: list[str | Path] = ["mmdebstrap", "--quiet", f"--mode={mode}", "--variant=minbase"]
-    command += [f"--include={','.join(BASE_PACKAGES)}", "--aptopt=Acquire::Languages \"none\"", "--format=tar"]
+    command += [f"--include={','.join(BASE_PACKAGES)}", '--aptopt=Acquire::Languages "none"', "--format=tar"]
     command += ["--dpkgopt=path-exclude=/usr/share/doc/*", "--dpkgopt=path-exclude=/usr/share/man/*"]
     command += ["--dpkgopt=path-exclude=/usr/share/locale/*"]
     command += [f'--customize-hook=printf "argocd:x:{ARGOCD_USER}:\\n" >> "$1/etc/group"']
-    command += [f'--customize-hook=printf "argocd:x:{ARGOCD_USER}:{ARGOCD_USER}::/home/argocd:/bin/sh\\n" >> "$1/etc/passwd"']
-    command += ["--customize-hook=rm -rf \"$1\"/var/lib/apt/lists/* \"$1\"/var/cache/apt/*", SUITE, tar]
-    run([*command, *debian_sources()], "Install mmdebstrap (apt-get install mmdebstrap) and see that the Debian mirror is reachable.")
+    command += [
+        f'--customize-hook=printf "argocd:x:{ARGOCD_USER}:{ARGOCD_USER}::/home/argocd:/bin/sh\\n" >> "$1/etc/passwd"'
+    ]
+    command += ['--customize-hook=rm -rf "$1"/var/lib/apt/lists/* "$1"/var/cache/apt/*', SUITE, tar]
+    run(
+        [*command, *debian_sources()],
+        "Install mmdebstrap (apt-get install mmdebstrap) and see that the Debian mirror is reachable.",
+    )
 
 
 def _owned(uid: int, *paths: str) -> Callable[[tarfile.TarInfo], tarfile.TarInfo]:
@@ -84,10 +89,18 @@ def argocd_source() -> Path:
     """The folder of Argo CD's own module source, as the Go module cache holds it."""
     go = find_go()
     module = PROGRAMS["argocd"].module
-    answer = run([go, "list", "-mod=readonly", "-m", "-f", "{{.Dir}}", "github.com/argoproj/argo-cd/v3"], "", cwd=module)
+    answer = run(
+        [go, "list", "-mod=readonly", "-m", "-f", "{{.Dir}}", "github.com/argoproj/argo-cd/v3"], "", cwd=module
+    )
     if not answer.strip():
-        run([go, "mod", "download", f"github.com/argoproj/argo-cd/v3@{ARGOCD}"], "Is the Go module proxy reachable?", cwd=module)
-        answer = run([go, "list", "-mod=readonly", "-m", "-f", "{{.Dir}}", "github.com/argoproj/argo-cd/v3"], "", cwd=module)
+        run(
+            [go, "mod", "download", f"github.com/argoproj/argo-cd/v3@{ARGOCD}"],
+            "Is the Go module proxy reachable?",
+            cwd=module,
+        )
+        answer = run(
+            [go, "list", "-mod=readonly", "-m", "-f", "{{.Dir}}", "github.com/argoproj/argo-cd/v3"], "", cwd=module
+        )
     return Path(answer.strip())
 
 

@@ -52,9 +52,7 @@ class Layout:
         manifests: list[dict[str, Any]] = json.loads(path.read_text())["manifests"]
         return manifests
 
-    def add_image(
-        self, name: str, config: Mapping[str, Any], layers: Iterable[Mapping[str, Any]], key: str
-    ) -> None:
+    def add_image(self, name: str, config: Mapping[str, Any], layers: Iterable[Mapping[str, Any]], key: str) -> None:
         """Adds or replaces the image `name` (full reference with registry and tag).
 
         `config` is the image-spec's `config` object (User, Entrypoint, Env ...); `key` identifies what it was made

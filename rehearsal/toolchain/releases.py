@@ -33,15 +33,13 @@ def _kwok_source() -> Path:
 
 def collect() -> None:
     """Copies the release files out of the Go modules that hold them, unless they are there."""
-    folder = releases_dir()
-    files = {
-        f"https://raw.githubusercontent.com/argoproj/argo-cd/{ARGOCD}/manifests/install.yaml": f"argocd-{ARGOCD}-install.yaml"
-    }
+    folder, manifest = releases_dir(), f"argocd-{ARGOCD}-install.yaml"
+    files = {f"https://raw.githubusercontent.com/argoproj/argo-cd/{ARGOCD}/manifests/install.yaml": manifest}
     index = json.dumps(files, indent=1)
     if (folder / "index.json").is_file() and (folder / "index.json").read_text() == index and kwok_stages().is_file():
         return
     folder.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(argocd_source() / "manifests/install.yaml", folder / f"argocd-{ARGOCD}-install.yaml")
+    shutil.copyfile(argocd_source() / "manifests/install.yaml", folder / manifest)
     source = _kwok_source()
     stages = [
         stage.read_text()

@@ -59,8 +59,8 @@ def wait(
 ) -> dict[str, str]:
     """Waits until every Application is done, and returns the last report.
 
-    `root` is the Application that holds the others; with `refresh` it is compared with Git at once. Raises HandOffError after `timeout` seconds with
-    what each unfinished Application lacks.
+    `root` is the Application that holds the others; with `refresh` it is compared with Git at once.
+    Raises HandOffError after `timeout` seconds with what each unfinished Application lacks.
     """
     start = told = time.monotonic()
     names = list(expected)
@@ -74,7 +74,8 @@ def wait(
             return state
         if now - start > timeout:
             lines = "\n".join(f"  {name}: {reason}" for name, reason in sorted(open_ones.items()))
-            message = f"{len(open_ones)} of {len(state)} Applications in {namespace} are not done after {timeout:.0f} s:\n{lines}"
+            count = f"{len(open_ones)} of {len(state)} Applications in {namespace}"
+            message = f"{count} are not done after {timeout:.0f} s:\n{lines}"
             hint = "Mend what they name (in Git, where it comes from Git) and run this again: it continues from here."
             raise HandOffError(message, hint)
         if now - told > TELL_SECONDS:

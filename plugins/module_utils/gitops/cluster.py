@@ -29,7 +29,9 @@ class Cluster:
         try:
             api = config.new_client_from_config(config_file=path)
         except ConfigException as error:
-            raise HandOffError(f"the kubeconfig {path} can't be used: {error}", "Run the role cluster_access again.") from error
+            raise HandOffError(
+                f"the kubeconfig {path} can't be used: {error}", "Run the role cluster_access again."
+            ) from error
         self.server = str(api.configuration.host)
         self._core = client.CoreV1Api(api)
         self._custom = client.CustomObjectsApi(api)
@@ -41,7 +43,9 @@ class Cluster:
         try:
             return call(*arguments, _request_timeout=CALL_SECONDS, **options)
         except ApiException as error:
-            hint = "Grant the deploying account roles/container.admin." if error.status == 403 else "See the reason above."
+            hint = (
+                "Grant the deploying account roles/container.admin." if error.status == 403 else "See the reason above."
+            )
             reason = f"{error.status} {error.reason}: {str(error.body)[:400]}"
             raise HandOffError(f"could not {action} at {self.server}: {reason}", hint) from error
         except (HTTPError, OSError) as error:
@@ -73,7 +77,8 @@ class Cluster:
 
     def applications(self, namespace: str) -> list[dict[str, Any]]:
         """All Argo CD Applications of the namespace."""
-        call, kind = self._custom.list_namespaced_custom_object, ("argoproj.io", "v1alpha1", namespace, "applications")
+        call: Callable[..., Any] = self._custom.list_namespaced_custom_object
+        kind = ("argoproj.io", "v1alpha1", namespace, "applications")
         items: list[dict[str, Any]] = self._call("list Applications", call, *kind)["items"]
         return items
 

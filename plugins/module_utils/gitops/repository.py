@@ -8,11 +8,17 @@ from __future__ import annotations
 import os
 import stat
 import subprocess
+import urllib.parse
 from pathlib import Path
 
 from .errors import HandOffError
 
-ASKPASS = '#!/bin/sh\ncase "$1" in Username*) printf "%s" "$HANDOFF_GIT_USER";; *) printf "%s" "$HANDOFF_GIT_PASSWORD";; esac\n'
+ASKPASS = """#!/bin/sh
+case "$1" in
+Username*) printf "%s" "$HANDOFF_GIT_USER" ;;
+*) printf "%s" "$HANDOFF_GIT_PASSWORD" ;;
+esac
+"""
 DEADLINE_SECONDS = 300
 
 
@@ -24,6 +30,12 @@ class Repository:
     """One branch of the repository at `url`, in the folder `work`/clone once it is cloned."""
 
     def __init__(self, url: str, branch: str, user: str, password: str, work: Path) -> None:
+        parts = urllib.parse.urlsplit(url)
+        if parts.password:
+            raise HandOffError(
+                f"the repository's address (host {parts.hostname}) holds a password, which would show in arguments",
+                "Leave it out of gitops.repository, and set PLATFORM_GIT_TOKEN (or gitops_token).",
+            )
         self.url = url
         self.branch = branch
         self.folder = work / "clone"
@@ -55,7 +67,9 @@ class Repository:
                 timeout=DEADLINE_SECONDS,
             )
         except FileNotFoundError as error:
-            raise HandOffError("could not run git: it is not installed here", "Install git on this computer.") from error
+            raise HandOffError(
+                "could not run git: it is not installed here", "Install git on this computer."
+            ) from error
         except subprocess.TimeoutExpired as error:
             message = f"git {arguments[0]} {self.url} did not end within {DEADLINE_SECONDS} s"
             raise HandOffError(message, "Is the Git host reachable from this computer?") from error
@@ -89,7 +103,10 @@ class Repository:
                 raise self._failed("clone", outcome)
             return
         self.folder.mkdir()
-        for arguments in (["init", "--quiet", f"--initial-branch={self.branch}"], ["remote", "add", "origin", self.url]):
+        for arguments in (
+            ["init", "--quiet", f"--initial-branch={self.branch}"],
+            ["remote", "add", "origin", self.url],
+        ):
             outcome = self._git(*arguments)
             if outcome.returncode:
                 raise self._failed("begin", outcome)

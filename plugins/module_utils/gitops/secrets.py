@@ -20,7 +20,9 @@ def read_secret(api: Api, project: str, name: str) -> bytes:
     path = f"projects/{project}/secrets/{name}/versions/latest"
     answer = api.get("secretmanager", "projects.secrets.versions.access", {"name": path})
     if answer is None:
-        raise HandOffError(f"Secret Manager has no value for {name} in project {project}", "Run the role data_stores first.")
+        raise HandOffError(
+            f"Secret Manager has no value for {name} in project {project}", "Run the role data_stores first."
+        )
     return base64.b64decode(answer["payload"]["data"])
 
 
@@ -28,7 +30,9 @@ def fill(templates: Mapping[str, str], value: bytes) -> dict[str, bytes]:
     """The Secret's data: in each template `{value}` becomes the value, `{value_url}` the value percent-encoded."""
     text = value.decode()
     quoted = urllib.parse.quote(text, safe="")
-    return {key: template.replace(URL_VALUE, quoted).replace(VALUE, text).encode() for key, template in templates.items()}
+    return {
+        key: template.replace(URL_VALUE, quoted).replace(VALUE, text).encode() for key, template in templates.items()
+    }
 
 
 def changed_keys(wanted: Mapping[str, bytes], there: Mapping[str, bytes] | None) -> list[str]:

@@ -1,0 +1,92 @@
+"""What is said of Applications that are not done, and how long is waited for them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from plugins.module_utils.gitops import argocd, secrets
+from plugins.module_utils.gitops.errors import HandOffError
+
+
+def application(name: str, sync: str = "Synced", health: str = "Healthy", **status: Any) -> dict[str, Any]:
+    state = {"sync": {"status": sync, "revision": "abc"}, "health": {"status": health}, **status}
+    return {"metadata": {"name": name}, "status": state}
+
+
+class Cluster:
+    """Answers with one list after the other, the last one for good."""
+
+    def __init__(self, *answers: list[dict[str, Any]]) -> None:
+        self.answers = list(answers)
+        self.refreshed: list[str] = []
+
+    def applications(self, _: str) -> list[dict[str, Any]]:
+        return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+
+    def refresh_application(self, _: str, name: str) -> None:
+        self.refreshed.append(name)
+
+
+def wait(cluster: Cluster, **given: Any) -> dict[str, str]:
+    values: dict[str, Any] = {"expected": [], "root": "platform", "revision": "", "refresh": False, "timeout": 0.0}
+    values.update(given)
+    return argocd.wait(cluster, "argocd", tell=lambda _: None, **values)  # type: ignore[arg-type]  # a double
+
+
+def test_synced_and_healthy_is_done() -> None:
+    assert argocd.shortcoming(application("a")) == ""
+
+
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        (application("a", sync="OutOfSync"), "OutOfSync"),
+        (application("a", health="Degraded"), "Degraded"),
+        ({"metadata": {"name": "a"}}, "not compared yet"),
+        (
+            application("a", "OutOfSync", operationState={"phase": "Failed", "message": "no such kind"}),
+            "last sync Failed: no such kind",
+        ),
+        (
+            application("a", "Unknown", conditions=[{"type": "ComparisonError", "message": "auth required"}]),
+            "ComparisonError: auth required",
+        ),
+    ],
+)
+def test_a_shortcoming_names_its_reason(found: dict[str, Any], said: str) -> None:
+    assert said in argocd.shortcoming(found)
+
+
+def test_only_the_root_must_be_at_the_revision() -> None:
+    state = argocd.report([application("platform"), application("mlflow")], [], "platform", "def")
+    assert "still at commit abc" in state["platform"]
+    assert state["mlflow"] == ""
+
+
+def test_a_missing_application_is_named() -> None:
+    with pytest.raises(HandOffError, match="mlflow: not there yet"):
+        wait(Cluster([application("platform")]), expected=["mlflow"])
+
+
+def test_it_waits_until_all_are_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(argocd, "POLL_SECONDS", 0.0)
+    cluster = Cluster([application("platform", "OutOfSync")], [application("platform")])
+    assert wait(cluster, timeout=10.0, refresh=True) == {"platform": ""}
+    assert cluster.refreshed == ["platform"]
+
+
+def test_a_timeout_lists_what_each_lacks() -> None:
+    with pytest.raises(HandOffError, match=r"(?s)1 of 2 Applications.*mlflow: Degraded"):
+        wait(Cluster([application("platform"), application("mlflow", health="Degraded")]))
+
+
+def test_secrets_fill_templates_and_quote_for_addresses() -> None:
+    filled = secrets.fill({"uri": "postgresql://u:{value_url}@h/d", "plain": "{value}"}, b"p@ss/word")
+    assert filled == {"uri": b"postgresql://u:p%40ss%2Fword@h/d", "plain": b"p@ss/word"}
+
+
+def test_only_differing_keys_are_written() -> None:
+    assert secrets.changed_keys({"a": b"1", "b": b"2"}, {"a": b"1", "c": b"3"}) == ["b"]
+    assert secrets.changed_keys({"a": b"1"}, None) == ["a"]
