@@ -8,6 +8,7 @@ import pytest
 
 from plugins.module_utils.gcloud.clients import Api
 from plugins.module_utils.gcloud.errors import PlatformError
+from plugins.module_utils.gcloud.graphs.network import network_graph
 from plugins.module_utils.gcloud.preflight import PERMISSIONS, examine
 
 from .conftest import Google
@@ -62,3 +63,21 @@ def test_an_unusable_key_file(tmp_path: Path, content: str | None) -> None:
     with pytest.raises(PlatformError, match=r"key\.json cannot be used") as caught:
         Api(service_account_file=str(path)).access_token()
     assert "readable JSON key file" in caught.value.hint
+
+
+def test_billing_that_is_off(bare: Google) -> None:
+    enable = {"name": f"projects/{bare.project}/services/cloudbilling.googleapis.com"}
+    bare.api.call("serviceusage", "services.enable", enable, {})
+    name = {"name": f"projects/{bare.project}"}
+    assert examine(bare.api, bare.project, SERVICES, PERMISSIONS).problems == []
+    bare.api.call("cloudbilling", "projects.updateBillingInfo", name, {"billingAccountName": ""})
+    (problem,) = examine(bare.api, bare.project, SERVICES, PERMISSIONS).problems
+    assert problem.startswith("Billing is off in project acme-mlops.")
+    assert "gcloud billing projects link" in problem
+
+
+def test_an_api_that_is_off_names_itself_and_what_to_do(bare: Google) -> None:
+    with pytest.raises(PlatformError) as caught:
+        bare.apply(lambda options, api: network_graph(options), {"name": "mlops"})
+    assert caught.value.reason == "SERVICE_DISABLED"
+    assert "Enable compute.googleapis.com" in str(caught.value)
