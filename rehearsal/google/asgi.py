@@ -95,11 +95,7 @@ class Application:
     async def _answer(self, request: Request) -> Response:
         cloud, host = self._cloud, request.host.partition(":")[0]
         if host in METADATA_HOSTS or request.path.startswith("/computeMetadata/"):
-            try:
-                pod = await asyncio.to_thread(cloud.substrate.identify_pod, request.peer)
-            except SubstrateError as error:
-                return metadata.unavailable(error)
-            return metadata.answer(cloud, request, pod)
+            return await self._metadata(request)
         loopback = not host.endswith((".googleapis.com", ".google.com", ".internal"))
         if host == CONTROL_HOST or (loopback and request.path in _CONTROL_PATHS):
             return control.answer(cloud, request)
@@ -113,6 +109,16 @@ class Application:
             path = request.path.removesuffix("/wait")
             await cloud.jobs.settle(path[path.find("projects/") :], _WAIT_SECONDS)
         return dispatch.answer(cloud, request)
+
+    async def _metadata(self, request: Request) -> Response:
+        """Machines are known here; only for other addresses is the hypervisor asked for a pod, which takes a while."""
+        if metadata.is_machine(self._cloud, request.peer):
+            return metadata.answer(self._cloud, request, None)
+        try:
+            pod = await asyncio.to_thread(self._cloud.substrate.identify_pod, request.peer)
+        except SubstrateError as error:
+            return metadata.unavailable(error)
+        return metadata.answer(self._cloud, request, pod)
 
 
 async def _read(scope: Scope, receive: Receive) -> Request:

@@ -41,6 +41,12 @@ def answer(cloud: Cloud, request: Request, pod: PodIdentity | None) -> Response:
     return _serve(cloud, request, caller, path)
 
 
+def is_machine(cloud: Cloud, address: str) -> bool:
+    """Whether a virtual machine has `address`."""
+    with cloud.store.transaction() as tx:
+        return _machine(cloud, tx, address) is not None
+
+
 def _serve(cloud: Cloud, request: Request, caller: _Caller, path: str) -> Response:
     parts = [part for part in path.split("/") if part]
     if parts[:2] == ["instance", "service-accounts"] and len(parts) == 4:
