@@ -6,6 +6,7 @@ import asyncio
 import ipaddress
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from typing import cast
 
 from dnslib import QTYPE, RCODE, RR, A, DNSError, DNSRecord
@@ -52,7 +53,7 @@ class Resolver:
     def _from_zones(self, reply: DNSRecord, name: str, kind: str, zones: Sequence[Zone]) -> None:
         for _ in range(LONGEST_CHAIN):
             zone = _closest(name, zones)
-            records = [record for record in zone.records if record.name == name] if zone else []
+            records = _records(zone, name) if zone else []
             if not records:
                 if (static := self._names.address(name)) and kind == "A":
                     reply.add_answer(RR(name, QTYPE.A, ttl=STATIC_TTL, rdata=A(static)))
@@ -72,6 +73,17 @@ def _closest(name: str, zones: Sequence[Zone]) -> Zone | None:
     """The most specific zone that `name` belongs to; of two equal ones the private, as in a VPC."""
     mine = [zone for zone in zones if name == zone.name or name.endswith("." + zone.name)]
     return max(mine, key=lambda zone: (len(zone.name), zone.private), default=None)
+
+
+def _records(zone: Zone, name: str) -> list[Record]:
+    """The records of a name; one that does not exist has those of the wildcard beside it (RFC 4592)."""
+    found = [record for record in zone.records if record.name == name]
+    if found or _has_below(zone, name) or name == zone.name:
+        return found
+    parent = name.partition(".")[2]
+    while parent != zone.name and not _has_below(zone, parent) and not any(r.name == parent for r in zone.records):
+        parent = parent.partition(".")[2]
+    return [replace(record, name=name) for record in zone.records if record.name == f"*.{parent}"]
 
 
 def _has_below(zone: Zone, name: str) -> bool:

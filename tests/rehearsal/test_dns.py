@@ -24,6 +24,14 @@ ZONES = [
             Record("a.deep.ml.acme.example", "TXT", 60, ('"two words"',)),
         ),
     ),
+    Zone(
+        "wild.acme.example",
+        False,
+        (
+            Record("*.wild.acme.example", "A", 300, ("34.120.0.8",)),
+            Record("named.wild.acme.example", "TXT", 60, ('"here"',)),
+        ),
+    ),
     Zone("internal.acme.example", True, (Record("db.internal.acme.example", "A", 60, ("10.40.0.3",)),)),
 ]
 
@@ -81,6 +89,20 @@ async def test_unknown_names_do_not_exist(name: str) -> None:
 
 async def test_a_name_above_a_record_exists() -> None:
     assert (await _ask("deep.ml.acme.example")).header.rcode == RCODE.NOERROR
+
+
+@pytest.mark.parametrize("name", ["any.wild.acme.example", "two.labels.wild.acme.example"])
+async def test_a_wildcard_answers_for_names_that_do_not_exist(name: str) -> None:
+    answer = await _ask(name)
+    assert _values(answer) == ["A 34.120.0.8"]
+    assert str(answer.rr[0].rname) == f"{name}."
+
+
+async def test_a_wildcard_does_not_answer_for_what_exists_or_is_below_it() -> None:
+    assert _values(await _ask("named.wild.acme.example")) == []
+    assert (await _ask("named.wild.acme.example")).header.rcode == RCODE.NOERROR
+    assert (await _ask("below.named.wild.acme.example")).header.rcode == RCODE.NXDOMAIN
+    assert (await _ask("wild.acme.example")).header.rcode == RCODE.NOERROR
 
 
 async def test_private_zones_are_for_the_vpc() -> None:
