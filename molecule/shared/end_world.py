@@ -2,8 +2,8 @@
 
     python end_world.py WORLD
 
-What counts: its processes, whatever has a network or mount namespace of theirs, mounts below its folder, its cgroups, and
-the folder. Exits with 1 and a list of what is left.
+What counts: its processes, whatever has a network or mount namespace of theirs, mounts below its folder, its cgroups,
+and the folder. Exits with 1 and a list of what is left.
 """
 
 from __future__ import annotations
