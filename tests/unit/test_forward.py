@@ -67,7 +67,7 @@ def test_a_record_without_a_running_ssh_counts_for_nothing() -> None:
     files.record.write_text(json.dumps({"port": 20001, "route": asdict(ROUTE)}))
     assert running_port(ROUTE, files) == 0
     assert stop(ROUTE) is False
-    assert not files.record.exists()
+    assert not files.folder.exists()
 
 
 def test_what_ssh_says_is_in_the_error(tmp_path: Path) -> None:

@@ -91,6 +91,7 @@ def ensure(route: Route) -> tuple[int, bool]:
     if port:
         return port, False
     stop(route)
+    files = Files.of(route)
     port = next(free_ports(route))
     files.record.write_text(json.dumps({"port": port, "route": asdict(route)}))
     with files.log.open("wb") as log:
@@ -106,12 +107,13 @@ def ensure(route: Route) -> tuple[int, bool]:
 
 
 def stop(route: Route) -> bool:
-    """End the forward; whether there was one."""
+    """End the forward and remove its traces; whether there was one."""
     files = Files.of(route)
     alive = _control(files, "exit")
-    for path in (files.control, files.record):
-        with suppress(FileNotFoundError):
-            path.unlink()
+    for path in (files.control, files.record, files.log):
+        path.unlink(missing_ok=True)
+    with suppress(OSError):  # ssh may be writing its last word
+        files.folder.rmdir()
     return alive
 
 
