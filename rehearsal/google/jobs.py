@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import copy
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,6 +57,8 @@ class Jobs:
         self._cloud = cloud
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._waiting: list[str] = []
+        self._hurry = asyncio.Event()
+        self._hastened: set[str] = set()
 
     def start(self, tx: Transaction, operation: Record, work: str | None, arguments: Arguments, delay: float) -> None:
         """Begins what is behind `operation` (already complete but for its end) and writes it.
@@ -119,7 +122,7 @@ class Jobs:
             job = tx.get(KIND, key)
         if job is None:
             return
-        await asyncio.sleep(max(0.0, job.hidden["due"] - self._cloud.clock.now()))
+        await self._pause(key, job.hidden["due"] - self._cloud.clock.now())
         arguments = job.hidden["arguments"]
         behind = WORKS[job.hidden["work"]] if job.hidden["work"] else None
         try:
@@ -132,7 +135,19 @@ class Jobs:
                     self._end(tx, operation, behind, arguments, result)
                 tx.delete(KIND, key)
         self._tasks.pop(key, None)
+        self._hastened.discard(key)
         self.spawn()
+
+    async def _pause(self, key: str, seconds: float) -> None:
+        if seconds > 0 and key not in self._hastened:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._hurry.wait(), seconds)
+
+    def hasten(self) -> None:
+        """Lets everything that only waits for its time end now; needs a running event loop."""
+        self._hastened |= set(self._tasks)
+        self._hurry.set()
+        self._hurry = asyncio.Event()
 
     async def _real(self, behind: Work | None, arguments: Arguments) -> Any:
         if behind is None or behind.prepare is None:

@@ -12,6 +12,7 @@ import re
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,9 @@ from rehearsal.google.core import Cloud, Request
 from rehearsal.google.serve import build
 from rehearsal.google.substrate import NullSubstrate
 from tests.google import compare, scene
+from tests.google.untangle import Untangler
 
+HELD_SECONDS = 1e6
 _PLACEHOLDER = re.compile(r"\$\{(\w+)\}")
 
 
@@ -49,7 +52,6 @@ class Replay:
         self._document = json.loads(path.read_text())
         self.outcome = Outcome(name)
         self._names: dict[str, str] = {}
-        self._twins: list[str] = []
         self._change = ""
         self._seen: dict[str, dict[str, Any]] = {}
         self._beta = "gcloud_" not in path.name and self._document["source"].get("evidence", "")[:1] != "T"
@@ -58,6 +60,13 @@ class Replay:
         self._default |= set(re.findall(r"/networks/\$\{(subnetworkID)\}", text))
         self._project = self._recorded_project(text)
         self._aliases = self._recorded_aliases()
+        self._entries = [
+            {**entry, "request": self._real(entry["request"]), "response": self._real(entry["response"])}
+            for entry in self._document["entries"]
+        ]
+        self._tangle = Untangler(self._entries)
+        self._tangle.run()
+        self._operations: dict[int, str] = {}
 
     def _recorded_aliases(self) -> dict[str, str]:
         """Placeholders that stand for a name which the request holds in another form (`test-${uniqueId}`)."""
@@ -95,7 +104,7 @@ class Replay:
             application, cloud = build(parse(scene.config(folder)), NullSubstrate())
             try:
                 scene.prepare(cloud)
-                for index, entry in enumerate(self._document["entries"]):
+                for index, entry in enumerate(self._entries):
                     await self._entry(application, cloud, index, entry)
             finally:
                 await cloud.jobs.stop()
@@ -103,114 +112,87 @@ class Replay:
         return self.outcome
 
     async def _entry(self, application: Application, cloud: Cloud, index: int, entry: dict[str, Any]) -> None:
-        self._rename(cloud, index)
-        request, expected = self._real(entry["request"]), self._real(entry["response"])
-        request["url"] = self._operation(cloud, request, expected)
-        if "/changes/?" in request["url"]:  # the id of the change is left out of the recording
-            request["url"] = request["url"].replace("/changes/?", f"/changes/{self._change}?")
-        request["body"] = _untrimmed(request.get("body"))
-        if (
-            request["url"].partition("?")[0].endswith(f"projects/{scene.PROJECT}:setIamPolicy")
-        ):  # cut lists must not lock out
-            request["body"]["policy"]["bindings"].append({"role": "roles/owner", "members": [f"user:{scene.CALLER}"]})
-        if "/services?" in request["url"]:
-            request["url"] = re.sub(r"[?&]pageToken=[^&]*", "", request["url"])
-        _refresh(request.get("body"), self._seen.get(_base(request["url"]), {}))
+        request, expected = self._learned(entry["request"]), self._learned(entry["response"])
+        request["url"] = self._polled(index, request["url"])
+        self._prepare(request)
         self._arrange(cloud, request, expected, self._failure(index))
         await self._arrange_cluster(application, cloud, request, expected)
+        await scene.arrange_disk(self._sender(application, cloud), request, expected)
+        if outside := self._tangle.outside.get(index):
+            scene.change(cloud, request, outside)
+        await self._release(cloud, index)
         if expected["status"] == 409 and "not empty" in json.dumps(expected.get("body")):
-            return
-        for _ in range(entry.get("repeat", 1)):
-            response = await application._answer(_request(request, self._token(cloud), self._beta))
-            await _settle(cloud)
-        body = _json(response.content())
-        differences = compare.compare(request, expected, response.status, body)
-        if differences and request["method"] == "GET" and await self._is_twin(application, cloud, request, expected):
-            differences = []
-        self._learn(expected.get("body"), body)
-        if isinstance(body, dict) and body.get("kind") == "dns#change":
-            self._change = body["id"]
-        if isinstance(body, dict) and response.status == 200:
-            self._seen[_base(request["url"])] = body
+            return  # shown right after the bucket was listed as empty (README.md, storage)
+        with _held(cloud, index in self._tangle.held):
+            for _ in range(entry.get("repeat", 1)):
+                response = await application._answer(_request(request, self._token(cloud), self._beta))
+                await _settle(cloud)
+        body = self._collapsed(_json(response.content()))
+        self._note(index, request, expected, body, response.status)
         self.outcome.total += 1
-        if differences:
+        if differences := compare.compare(request, expected, response.status, body):
             self.outcome.wrong += 1
             what = f"#{index} {request['method']} {urlsplit(request['url']).path}"
             self.outcome.differences += [f"{what}: {item}" for item in differences]
 
+    def _prepare(self, request: dict[str, Any]) -> None:
+        """What the recorded request holds of the recorded run becomes this run's."""
+        if "/changes/?" in request["url"]:  # the id of the change is left out of the recording
+            request["url"] = request["url"].replace("/changes/?", f"/changes/{self._change}?")
+        request["body"] = _untrimmed(request.get("body"))
+        place = request["url"].partition("?")[0]
+        if place.endswith(f"projects/{scene.PROJECT}:setIamPolicy"):  # cut lists must not lock out
+            request["body"]["policy"]["bindings"].append({"role": "roles/owner", "members": [f"user:{scene.CALLER}"]})
+        if "/services?" in request["url"]:
+            request["url"] = re.sub(r"[?&]pageToken=[^&]*", "", request["url"])
+        _refresh(request.get("body"), self._seen.get(_base(request["url"]), {}))
+
+    def _note(self, index: int, request: dict[str, Any], expected: dict[str, Any], body: Any, status: int) -> None:
+        self._learn(index, expected.get("body"), body)
+        if isinstance(body, dict) and body.get("kind") == "dns#change":
+            self._change = body["id"]
+        if isinstance(body, dict) and status == 200:
+            self._seen[_base(request["url"])] = body
+
+    def _polled(self, index: int, url: str) -> str:
+        """The URL with the name that the operation has in this run."""
+        name = self._operations.get(self._tangle.polled.get(index, -1))
+        return re.sub(r"/operations/[^/?]+", f"/operations/{name}", url) if name else url
+
+    def _collapsed(self, body: Any) -> Any:
+        """The answer with the one name by which the recording calls several resources."""
+        text = json.dumps(body)
+        for fresh, name in sorted(self._tangle.renamed.items(), key=lambda item: -len(item[0])):
+            text = re.sub(rf"(?<![\w-]){re.escape(fresh)}(?![\w-])", name, text)
+        return json.loads(text)
+
+    async def _release(self, cloud: Cloud, index: int) -> None:
+        """Lets the deletions end that had ended by now in the recorded run."""
+        if index in self._tangle.held.values():
+            cloud.jobs.hasten()
+            for key in list(cloud.jobs._tasks):
+                await cloud.jobs.settle(key, 10.0)
+
+    def _sender(self, application: Application, cloud: Cloud) -> scene.Send:
+        """A way for the scene to use the API."""
+
+        async def send(method: str, url: str, body: Any = None) -> tuple[int, Any]:
+            making = {"method": method, "url": url, "body": body}
+            response = await application._answer(_request(making, self._token(cloud), False))
+            await _settle(cloud)
+            return response.status, _json(response.content())
+
+        return send
+
     def _failure(self, index: int) -> str:
         """What the operation that entry `index` starts says of a user of the resource, if it fails."""
-        entries = self._document["entries"]
+        entries = self._entries
         following = entries[index + 1] if index + 1 < len(entries) else {"request": {"url": ""}, "response": {}}
         if "/operations/" not in following["request"]["url"]:
             return ""
-        text = json.dumps(self._real(following["response"].get("body")))
+        text = json.dumps(following["response"].get("body"))
         hit = re.search(r"RESOURCE_IN_USE.*already being used by '([^']+)'", text)
         return hit.group(1) if hit else ""
-
-    def _rename(self, cloud: Cloud, index: int) -> None:
-        """Two resources of one recorded name: the second gets another name here, and back when it is gone."""
-        entry = self._document["entries"][index]
-        request, status = self._real(entry["request"]), entry["response"]["status"]
-        hit = scene.REFERENCE.search(unquote(urlsplit(request["url"]).path))
-        if hit is None or request["method"] not in ("GET", "DELETE"):
-            return
-        with cloud.store.transaction() as tx:
-            there = tx.find(hit.group(1)) is not None
-        name = hit.group(3)
-        if request["method"] == "GET" and status == 404 and there and self._made_again(index, entry["request"]["url"]):
-            self._twins.append(name)
-            self._names[name] = f"{name}-{len(self._twins)}"
-        elif status == 200 and not there and self._twins:
-            self._names.pop(self._twins.pop(), None)
-
-    async def _is_twin(
-        self, application: Application, cloud: Cloud, request: dict[str, Any], expected: dict[str, Any]
-    ) -> bool:
-        """Whether the recorded answer is that of another resource of the same recorded name."""
-        for name in self._twins:
-            url = re.sub(rf"/{re.escape(name)}(?:-\d+)*(?=[/?]|$)", f"/{name}", request["url"])
-            again = {**request, "url": url}
-            response = await application._answer(_request(again, self._token(cloud), self._beta))
-            body = json.loads(
-                re.sub(rf"{re.escape(name)}(?:-\d+)*", self._names.get(name, name), response.content().decode())
-            )
-            if not compare.compare(again, expected, response.status, body):
-                return True
-        return False
-
-    def _made_again(self, index: int, url: str) -> bool:
-        """Whether a create call of the same collection follows before a delete of this URL."""
-        place = url.partition("?")[0]
-        for entry in self._document["entries"][index + 1 :]:
-            other = entry["request"]["url"].partition("?")[0]
-            if entry["request"]["method"] == "DELETE" and other == place:
-                return False
-            if entry["request"]["method"] == "POST" and other == place.rpartition("/")[0]:
-                return True
-        return False
-
-    @staticmethod
-    def _operation(cloud: Cloud, request: dict[str, Any], expected: dict[str, Any]) -> str:
-        """The URL of the operation that the recording means, where several had one placeholder."""
-        url, body = str(request["url"]), expected.get("body")
-        if (
-            request["method"] != "GET"
-            or "/operations/" not in url
-            or not isinstance(body, dict)
-            or "targetLink" not in body
-        ):
-            return url
-        wanted = (str(body["targetLink"]).replace("/compute/beta/", "/compute/v1/"), body.get("operationType"))
-        head, _, tail = url.rpartition("/")
-        with cloud.store.transaction() as tx:
-            found = [
-                item.body["name"]
-                for item in tx.list("compute.operations")
-                if (item.body["targetLink"], item.body["operationType"]) == wanted
-            ]
-        name = tail.partition("?")[0]
-        return url if name in found or not found else f"{head}/{found[-1]}"
 
     def _token(self, cloud: Cloud) -> str:
         return str(cloud.identities.issue(scene.CALLER)["access_token"])
@@ -223,13 +205,16 @@ class Replay:
         text = re.sub(r"networkid (egress|ingress) rule", r"default \1 rule", text)
         text = text.replace(project, scene.PROJECT).replace(number, scene.NUMBER)
         text = re.sub(r"(projects/)\d{9,13}(?=[/\":])", rf"\g<1>{scene.NUMBER}", text)
+        return json.loads(text)
+
+    def _learned(self, value: Any) -> Any:
+        """The value with the names that this run has given in place of recorded ones."""
+        text = json.dumps(value)
         for recorded, actual in self._names.items():
             text = text.replace(recorded, actual)
         return json.loads(text)
 
     def _placeholder(self, name: str) -> str:
-        if name == "firewallPolicyId" and name in self._names:
-            return self._names[name]
         known = {
             "projectId": scene.PROJECT,
             "projectNumber": scene.NUMBER,
@@ -238,16 +223,14 @@ class Replay:
         }
         if name in known:
             return known[name]
-        if name == "operationID":
-            return self._names.get("operationID", "operationid")
         if name in self._default:
             return "default"
         if name in self._aliases and f"${{{name}}}" not in self._aliases[name]:
             return _PLACEHOLDER.sub(lambda hit: self._placeholder(hit.group(1)), self._aliases[name])
         return name.lower()
 
-    def _learn(self, expected: Any, actual: Any) -> None:
-        """Which name this run's operation has for the recorded one."""
+    def _learn(self, index: int, expected: Any, actual: Any) -> None:
+        """Which names this run has given."""
         if not isinstance(expected, dict) or not isinstance(actual, dict):
             return
         pattern = r"gke-[a-z0-9-]+-pe-subnet"
@@ -260,15 +243,8 @@ class Replay:
         if "nextPageToken" in expected and "nextPageToken" in actual:
             self._names[quote(expected["nextPageToken"], safe="")] = actual["nextPageToken"]
             self._names[expected["nextPageToken"]] = actual["nextPageToken"]
-        recorded, name = (
-            str(expected.get("name", "")).rpartition("/")[2],
-            str(actual.get("name", "")).rpartition("/")[2],
-        )
-        if name.startswith(("operation-", "acat.", "pssn.", "cp.")) or "/operations/" in str(actual.get("name", "")):
-            if recorded == self._names.get("operationID", "operationid"):
-                self._names["operationID"] = name
-            elif recorded and recorded != name:
-                self._names[recorded] = name
+        if isinstance(actual.get("name"), str):
+            self._operations[index] = actual["name"].rpartition("/")[2]
 
     def _arrange(self, cloud: Cloud, request: dict[str, Any], expected: dict[str, Any], user: str) -> None:
         """What the recorded run found in place, made before by steps that the recording does not hold."""
@@ -291,7 +267,7 @@ class Replay:
             scene.place_accounts(cloud, tx, request)
             template = dict(parse_qsl(urlsplit(request["url"]).query)).get("sourceInstanceTemplate", "")
             if hit := scene.REFERENCE.fullmatch(template):
-                text = json.dumps(self._real(self._document["entries"])).replace("/compute/beta/", "/compute/v1/")
+                text = json.dumps(self._entries).replace("/compute/beta/", "/compute/v1/")
                 found = re.search(r'"network": "(https:[^"]+/global/networks/[^"]+)"', text)
                 assert found is not None
                 network = found.group(1)
@@ -315,7 +291,7 @@ class Replay:
             if tx.find(f"projects/{scene.PROJECT}/locations/{hit.group(2)}/clusters/{hit.group(3)}"):
                 return
         body: dict[str, Any] = {"cluster": {"name": hit.group(3), "initialNodeCount": 1}}
-        text = json.dumps(self._real(self._document["entries"]))
+        text = json.dumps(self._entries)
         if subnetwork := re.search(r'"subnetwork": "(projects/[^"]+/subnetworks/([^"]+))"', text):
             scene.place_home(cloud, subnetwork)
             body["cluster"] |= {"network": subnetwork.group(2), "subnetwork": subnetwork.group(1)}
@@ -375,9 +351,22 @@ def _request(recorded: dict[str, Any], token: str, beta: bool) -> Request:
 
 
 async def _settle(cloud: Cloud) -> None:
-    """Waits for what runs behind the operations."""
+    """Waits for what runs behind the operations, but for those that are held up."""
     for key in list(cloud.jobs._tasks):
-        await cloud.jobs.settle(key, 10.0)
+        with cloud.store.transaction() as tx:
+            job = tx.get("world.jobs", key)
+        if job is None or job.hidden["due"] - cloud.clock.now() < HELD_SECONDS / 2:
+            await cloud.jobs.settle(key, 10.0)
+
+
+@contextmanager
+def _held(cloud: Cloud, hold: bool) -> Iterator[None]:
+    """Operations that begin within last until they are told to end, if `hold`."""
+    cloud.clock.scale = HELD_SECONDS if hold else 0.0
+    try:
+        yield
+    finally:
+        cloud.clock.scale = 0.0
 
 
 def _json(content: bytes) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -14,6 +14,7 @@ from rehearsal.google.seed import enable, service_account_record
 from rehearsal.google.services.compute.kinds import KINDS, stamp
 from rehearsal.google.store import Record
 
+Send = Callable[..., Awaitable[tuple[int, Any]]]
 CALLER = "recorder@acme.example"
 PROJECT, NUMBER = "acme-mlops", "417385926104"
 REFERENCE = re.compile(
@@ -172,3 +173,46 @@ def place_home(cloud: Cloud, subnetwork: re.Match[str]) -> None:
         for key in (network, subnetwork.group(1)):
             if hit := REFERENCE.fullmatch(key):
                 place(cloud, tx, hit, {})
+
+
+def change(cloud: Cloud, request: dict[str, Any], settings: dict[str, Any]) -> None:
+    """Switches that steps outside of the slice have turned, such as GKE those of its subnetwork."""
+    hit = REFERENCE.search(unquote(urlsplit(request["url"]).path))
+    with cloud.store.transaction() as tx:
+        if hit and (record := tx.find(hit.group(1))):
+            record.body |= settings
+            tx.put(record)
+
+
+async def arrange_disk(send: Send, request: dict[str, Any], expected: dict[str, Any]) -> None:
+    """Attaches a disk to the instance that the recorded run made outside of the slice, or detaches it again."""
+    path, body = unquote(urlsplit(request["url"]).path).replace("/beta/", "/v1/"), expected.get("body")
+    if request["method"] != "GET" or "/disks/" not in path or not isinstance(body, dict) or "error" in body:
+        return
+    url = f"https://compute.googleapis.com{path}"
+    _, disk = await send("GET", url)
+    zone, name = url.rpartition("/disks/")[0], path.rpartition("/")[2]
+    wanted = {user.rpartition("/")[2] for user in body.get("users", [])}
+    now = {user.rpartition("/")[2] for user in disk.get("users", [])}
+    if "lastDetachTimestamp" in body and not now and "lastDetachTimestamp" not in disk:
+        now = {"helper"}
+        await _attach(send, zone, "helper", name)
+    for instance in now - wanted:
+        await send("POST", f"{zone}/instances/{instance}/detachDisk?deviceName={name}")
+    for instance in wanted - now:
+        await _attach(send, zone, instance, name)
+
+
+async def _attach(send: Send, zone: str, instance: str, disk: str) -> None:
+    status, _ = await send("GET", f"{zone}/instances/{instance}")
+    if status == 404:
+        image = "projects/debian-cloud/global/images/family/debian-12"
+        machine = {
+            "name": instance,
+            "machineType": f"zones/{zone.rpartition('/')[2]}/machineTypes/e2-micro",
+            "disks": [{"boot": True, "initializeParams": {"sourceImage": image}}],
+            "networkInterfaces": [{"network": "global/networks/default"}],
+        }
+        await send("POST", f"{zone}/instances", machine)
+    source = f"{zone.partition('/compute/v1/')[2]}/disks/{disk}"
+    await send("POST", f"{zone}/instances/{instance}/attachDisk", {"source": source, "deviceName": disk})

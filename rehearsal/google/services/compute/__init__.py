@@ -7,6 +7,7 @@ from ...errors import ApiError
 from . import (  # noqa: F401 - importing registers behaviour
     addresses,
     armor,
+    attachments,
     backends,
     disks,
     endpoints,

@@ -59,7 +59,7 @@ declare(
             "locked": False,
             "multiWriter": False,
         },
-        output=("status", "users", "lastAttachTimestamp"),
+        output=("status", "users", "lastAttachTimestamp", "lastDetachTimestamp"),
         labels=True,
         on_insert=_insert,
         show=lambda call, record: {
@@ -96,6 +96,8 @@ def boot_disk(call: Call, place: Place, body: dict[str, Any], index: int) -> dic
     source = call.tx.get("compute.disks", key_of(url(resolve(call, "disks.source", attached["source"]))))
     if source is None:
         raise was_not_found(resolve(call, "disks.source", attached["source"]))
+    source.body["lastAttachTimestamp"] = call.clock.pacific()
+    call.tx.put(source)
     attached["source"] = url(source.key)
     attached["diskSizeGb"] = source.body["sizeGb"]
     for name in ("licenses", "guestOsFeatures", "architecture"):

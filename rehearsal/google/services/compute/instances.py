@@ -273,13 +273,16 @@ def _fail_start(cloud: Cloud, tx: Transaction, arguments: Arguments, failure: Fa
 
 
 def _remove(cloud: Cloud, tx: Transaction, arguments: Arguments, result: Any) -> None:
-    del cloud, result
+    del result
     record = tx.get(KIND, arguments["key"])
     if record is None:
         return
     for disk in record.body["disks"]:
         if disk["autoDelete"]:
             tx.delete("compute.disks", key_of(disk["source"]))
+        elif kept := tx.get("compute.disks", key_of(disk["source"])):
+            kept.body["lastDetachTimestamp"] = cloud.clock.pacific()
+            tx.put(kept)
     tx.delete(KIND, record.key)
     tx.delete("iam.policies", f"//compute.googleapis.com/{record.key}")
 
