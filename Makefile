@@ -43,6 +43,14 @@ lint: setup ## ansible-lint (production), yamllint, ruff, mypy
 	@$(BIN)/yamllint --strict .
 	@$(BIN)/ansible-lint --offline
 
+replay: setup ## Replay recorded Google Cloud traffic: make replay RECORDINGS=FOLDER [JSON=FILE]
+	@test -n "$(RECORDINGS)" || \
+	  { echo "make replay needs the folder of the recordings: make replay RECORDINGS=../shared/recordings" >&2; exit 2; }
+	@$(BIN)/python -m tests.google "$(RECORDINGS)" $(if $(JSON),--json "$(JSON)")
+
+bench: setup ## Measure, as one table and one JSON file: make bench [JSON=FILE]
+	@$(BIN)/python -m tests.bench $(if $(JSON),--json "$(JSON)")
+
 lock: ## Pin the newest versions that requirements.in allows
 	@$(BIN)/pip-compile --quiet --strip-extras --generate-hashes --allow-unsafe --no-emit-find-links --no-emit-index-url \
 	  --output-file requirements.lock requirements.in

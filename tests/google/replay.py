@@ -1,7 +1,8 @@
 """Replays recorded Google Cloud traffic against the emulator and compares answer by answer.
 
-`python -m tests.google.replay FOLDER [FILTER] [-v]` prints one line a file. The format of the recordings, and what
-their makers changed in them, is told in the folder's README.md; the tables below undo or tolerate exactly that.
+The format of the recordings, and what their makers changed in them, is told in the folder's README.md: placeholders
+are filled in here, names that stand for several things told apart (`untangle.py`), what other steps had made is put in
+place (`scene.py`), and what may differ is one table (`tolerances.py`).
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,6 +28,33 @@ from tests.google.untangle import Untangler
 
 HELD_SECONDS = 1e6
 _PLACEHOLDER = re.compile(r"\$\{(\w+)\}")
+
+
+class NotARecording(Exception):
+    """The file has not the recordings' format; the text says what is missing."""
+
+
+def document_of(path: Path) -> dict[str, Any]:
+    """The recording in a file.
+
+    Raises:
+        NotARecording: it cannot be read, is no JSON, or has no entries of requests and responses.
+    """
+    try:
+        document = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise NotARecording(f"{path}: {error}") from error
+    entries = document.get("entries") if isinstance(document, dict) else None
+    if not isinstance(entries, list) or not entries or not isinstance(document.get("source", {}), dict):
+        raise NotARecording(f'{path}: a recording is {{"source": {{...}}, "entries": [...]}}; this is not')
+    for index, entry in enumerate(entries):
+        try:
+            complete = {"method", "url"} <= set(entry["request"]) and "status" in entry["response"]
+        except (TypeError, KeyError):
+            complete = False
+        if not complete:
+            raise NotARecording(f"{path}: entry {index} lacks request.method, request.url or response.status")
+    return document
 
 
 @dataclass
@@ -49,12 +76,12 @@ class Replay:
     """One file against a fresh cloud."""
 
     def __init__(self, path: Path, name: str) -> None:
-        self._document = json.loads(path.read_text())
+        self._document = document_of(path)
         self.outcome = Outcome(name)
         self._names: dict[str, str] = {}
         self._change = ""
         self._seen: dict[str, dict[str, Any]] = {}
-        self._beta = "gcloud_" not in path.name and self._document["source"].get("evidence", "")[:1] != "T"
+        self._beta = "gcloud_" not in path.name and self._document.get("source", {}).get("evidence", "")[:1] != "T"
         text = path.read_text()
         self._default = set(re.findall(r'"[^"]*\$\{(\w+)\}[A-Z]\w*"\s*:', text))
         self._default |= set(re.findall(r"/networks/\$\{(subnetworkID)\}", text))
@@ -377,35 +404,12 @@ def _json(content: bytes) -> Any:
 
 
 def replay(path: Path, name: str) -> Outcome:
-    """Replays one file."""
+    """Replays one file.
+
+    Raises:
+        NotARecording: the file is none.
+    """
     return asyncio.run(Replay(path, name).run())
 
 
-def files(folder: Path) -> Iterator[tuple[Path, str]]:
-    """All recordings with their names; those under `_unproven` are no oracle."""
-    for path in sorted(folder.rglob("*.json")):
-        name = str(path.relative_to(folder).with_suffix(""))
-        if not name.startswith("_unproven"):
-            yield path, name
-
-
-def main() -> int:
-    """Prints a line a file; exit status 1 if any differs."""
-    arguments = [item for item in sys.argv[1:] if not item.startswith("-")]
-    wanted = arguments[1] if len(arguments) > 1 else ""
-    outcomes = [replay(path, name) for path, name in files(Path(arguments[0])) if wanted in name]
-    for outcome in outcomes:
-        print(f"{'pass' if outcome.passed else 'FAIL'} {outcome.total - outcome.wrong}/{outcome.total} {outcome.name}")
-        if "-v" in sys.argv:
-            print("".join(f"     {item}\n" for item in outcome.differences), end="")
-    passed = sum(outcome.passed for outcome in outcomes)
-    entries = sum(outcome.total for outcome in outcomes)
-    wrong = sum(outcome.wrong for outcome in outcomes)
-    print(f"{passed} of {len(outcomes)} files, {entries - wrong} of {entries} answers")
-    return 0 if passed == len(outcomes) else 1
-
-
-__all__ = ["Outcome", "files", "replay"]
-
-if __name__ == "__main__":
-    sys.exit(main())
+__all__ = ["Outcome", "replay"]

@@ -230,7 +230,7 @@ class Untangler:
             for entry in self._entries[item.entry + 1 : item.ended]:
                 later = path_of(entry["request"]["url"])
                 changes = entry["request"]["method"] in ("POST", "PATCH", "PUT") and entry["response"]["status"] < 300
-                if changes and re.search(rf"/{re.escape(name)}[/:]", later):
+                if (changes and re.search(rf"/{re.escape(name)}[/:]", later)) or _at_work(item.place, later, entry):
                     self.held[item.entry] = item.ended
 
 
@@ -243,10 +243,20 @@ def _changed(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def _at_work(place: str, later: str, entry: Entry) -> bool:
+    """Whether an entry shows the cluster of a node pool while an operation is at work on it."""
+    body = entry["response"].get("body")
+    return place.startswith(f"{later}/") and isinstance(body, dict) and body.get("status") == "RECONCILING"
+
+
 def _is_operation(body: Any) -> bool:
     if not isinstance(body, dict) or not isinstance(body.get("name"), str):
         return False
-    return "operationType" in body or "operation" in body["name"] or re.match(r"(acat|pssn|cp)\.", body["name"]) is not None
+    return (
+        "operationType" in body
+        or "operation" in body["name"]
+        or re.match(r"(acat|pssn|cp)\.", body["name"]) is not None
+    )
 
 
 def _what(body: dict[str, Any]) -> tuple[str, str]:

@@ -107,7 +107,7 @@ def _create(call: Call) -> dict[str, Any]:
         "rules": rules,
         "ruleTupleCount": 2 * len(rules),
         "selfLink": url(f"{_HEAD}/{number}"),
-        "selfLinkWithId": url(f"{_HEAD}/{number}"),
+        "selfLinkWithId": url(f"{_HEAD}/{number}/{number}"),
     }
     record = Record(POLICY.store, f"{_HEAD}/{number}", body)
     stamp(POLICY, record.body)

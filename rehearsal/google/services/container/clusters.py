@@ -14,7 +14,6 @@ from ...store import Record, Transaction
 from ...substrate import ClusterSpec
 from ..compute import places
 from ..compute.generic import clean, with_defaults
-from ..compute.kinds import digest
 from . import defaults, networking, nodepools
 from .networking import bad
 from .nodepools import CLUSTERS, find_cluster
@@ -98,7 +97,7 @@ def _fill(call: Call, location: str, key: str, given: dict[str, Any]) -> Record:
         "initialClusterVersion": version,
         "currentMasterVersion": version,
         "currentNodeVersion": version,
-        "labelFingerprint": digest(body.get("resourceLabels"))[:8],
+        "labelFingerprint": defaults.label_fingerprint(body),
         "selfLink": link("v1", key, call.project),
     }
     inner = body["controlPlaneEndpointsConfig"]["ipEndpointsConfig"]["privateEndpoint"]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 from ...errors import ApiError
+from ...store import canonical
 
 VERSIONS = (
     "1.36.3-gke.1204000",
@@ -151,3 +153,8 @@ def version(wanted: str | None, channel: str) -> str:
         text = f'Master version "{wanted}" is unsupported. Supported versions: {", ".join(VERSIONS)}.'
         raise ApiError(400, text, "badRequest")
     return found
+
+
+def label_fingerprint(cluster: dict[str, Any]) -> str:
+    """The fingerprint of a cluster's labels: 8 hexadecimal digits (recordings/container/nodePools/raw_cassette...)."""
+    return hashlib.sha256(canonical(cluster.get("resourceLabels") or {}).encode()).hexdigest()[:8]

@@ -73,9 +73,10 @@ def ranges(call: Call, cluster: dict[str, Any], home: Record) -> list[str]:
             used.append(name)
             policy[f"{kind}Ipv4CidrBlock"] = _known_range(known, name, kind, cluster)
     if not pods:
-        policy["clusterIpv4CidrBlock"] = policy.get("clusterIpv4CidrBlock") or _free_pod_range(call)
+        policy["clusterIpv4CidrBlock"] = _pod_range(call, policy.get("clusterIpv4CidrBlock") or "/14")
         policy["clusterSecondaryRangeName"] = f"gke-{cluster['name']}-pods-{hexes(8)}"
-    policy.setdefault("servicesIpv4CidrBlock", defaults.MANAGED_SERVICES_RANGE)
+    if policy.get("servicesIpv4CidrBlock", "/").startswith("/"):  # only a size: the range that GKE manages
+        policy["servicesIpv4CidrBlock"] = defaults.MANAGED_SERVICES_RANGE
     policy["clusterIpv4Cidr"], policy["servicesIpv4Cidr"] = (
         policy["clusterIpv4CidrBlock"],
         policy["servicesIpv4CidrBlock"],
@@ -91,9 +92,20 @@ def _known_range(known: dict[str, str], name: str, kind: str, cluster: dict[str,
     return known[name]
 
 
-def _free_pod_range(call: Call) -> str:
-    number = call.tx.next_number("pod_ranges")
-    return str(ipaddress.IPv4Network((int(ipaddress.IPv4Address("10.64.0.0")) + number * 2**18, 14)))
+def _pod_range(call: Call, wanted: str) -> str:
+    """The pod range: as given, or the next free one where only a size is (`/14`).
+
+    Raises:
+        ApiError: 400, neither.
+    """
+    try:
+        if not wanted.startswith("/"):
+            return str(ipaddress.IPv4Network(wanted))
+        number = call.tx.next_number("pod_ranges")
+        block = int(ipaddress.IPv4Address("10.64.0.0")) + number * 2**18
+        return str(ipaddress.IPv4Network((block, int(wanted[1:]))))
+    except ValueError as error:
+        raise bad(f'Invalid CIDR: "{wanted}".') from error
 
 
 def endpoints(call: Call, location: str, cluster: dict[str, Any], home: Record) -> None:

@@ -283,9 +283,7 @@ def delete(call: Call) -> dict[str, Any]:
     """DELETE of a node pool."""
     cluster, pool = find_pool(call, call.path["name"])
     refuse_if_busy(call, cluster)
-    pool.body["status"] = "STOPPING"
-    call.tx.put(pool)
-    arguments = {"key": pool.key}
+    arguments = {"key": pool.key}  # its status stays RUNNING meanwhile (container/nodePools/raw_cassette...)
     return begin(
         call, pool.key, "DELETE_NODE_POOL", work="container.nodePools.remove", arguments=arguments, status="PENDING"
     )

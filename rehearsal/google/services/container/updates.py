@@ -11,7 +11,6 @@ from ...errors import ApiError
 from ...jobs import WORKS, Arguments, Work
 from ...store import Record, Transaction, canonical
 from ..compute.generic import merge
-from ..compute.kinds import digest
 from . import clusters, defaults, networking, nodepools
 from .networking import bad
 from .nodepools import CLUSTERS, find_cluster
@@ -261,7 +260,7 @@ def set_labels(call: Call) -> dict[str, Any]:
     cluster.body["resourceLabels"] = call.body.get("resourceLabels") or {}
     if not cluster.body["resourceLabels"]:
         del cluster.body["resourceLabels"]
-    cluster.body["labelFingerprint"] = digest(cluster.body.get("resourceLabels"))[:8]
+    cluster.body["labelFingerprint"] = defaults.label_fingerprint(cluster.body)
     return _changed(call, cluster)
 
 
