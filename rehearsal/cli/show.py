@@ -62,12 +62,16 @@ def _work(world: World, target: str | None, listening: socket.socket) -> Work:
 
 
 async def _show_service(world: World, target: str, listening: socket.socket) -> None:
-    site = await asyncio.to_thread(cluster_services.address, world.folder, target)
+    process, site = await cluster_services.forward(world.folder, target)
     print(f"{target} is at http://127.0.0.1:{listening.getsockname()[1]}/  (Ctrl-C ends it)", flush=True)
     # A pod's certificate, if it has one, is its own: nobody outside the cluster could check it.
     trust = ssl.create_default_context()
     trust.check_hostname, trust.verify_mode = False, ssl.CERT_NONE
-    await reverse_proxy.serve(listening, site, trust)
+    serving = asyncio.create_task(reverse_proxy.serve(listening, site, trust))
+    await asyncio.wait({serving, asyncio.create_task(process.wait())}, return_when=asyncio.FIRST_COMPLETED)
+    if not serving.done():
+        serving.cancel()
+        raise RehearsalError(f"go on showing {target}", "its pod is gone", "Run this again once there is a new one")
 
 
 def _proxy_advice(world: World, port: int) -> list[str]:

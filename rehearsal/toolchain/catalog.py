@@ -12,7 +12,7 @@ MODULES = Path(__file__).with_name("go")
 
 KUBERNETES = "v1.36.3"
 # GKE's own suffix: charts that compare versions meet the form they meet on Google Cloud.
-GKE_VERSION = "1.36.3-gke.1412000"
+GKE_VERSION = "1.36.3-gke.1204000"
 ARGOCD = "v3.5.7"
 COREDNS = "v1.12.0"
 

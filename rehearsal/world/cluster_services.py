@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from pathlib import Path
 from typing import Any
 
 from rehearsal.errors import RehearsalError
+from rehearsal.hypervisor.processes import end_with_parent
 from rehearsal.toolchain.catalog import program_path
 from rehearsal.world.commands import run
 
 PREFIX = "service/"
+_FORWARDING = re.compile(r"Forwarding from (?:127\.0\.0\.1|\[::1\]):(?P<port>\d+) ")
 _TARGET = re.compile(r"service/(?P<namespace>[a-z0-9-]+)/(?P<name>[a-z0-9-]+)(?::(?P<port>[a-z0-9-]+))?")
 
 
-def address(world: Path, target: str) -> str:
-    """URL of a ready pod behind `service/NAMESPACE/NAME[:PORT]`. Must run inside the world. Raises RehearsalError."""
+async def forward(world: Path, target: str) -> tuple[asyncio.subprocess.Process, str]:
+    """A port inside the world that leads to a ready pod of `service/NAMESPACE/NAME[:PORT]`, and its URL.
+
+    As operators do it, with `kubectl port-forward`: a NetworkPolicy that keeps strangers from the pod doesn't matter.
+    Must run inside the world; the process ends with the caller. Raises RehearsalError.
+    """
     match = _TARGET.fullmatch(target)
     if match is None:
         raise RehearsalError(
@@ -26,29 +33,49 @@ def address(world: Path, target: str) -> str:
     if not kubeconfigs:
         raise RehearsalError(f"show {target}", "there is no cluster in this world", "Make one: run site.yml in it")
     name, namespace = match["name"], match["namespace"]
-    selector = f"--selector=kubernetes.io/service-name={name}"
-    slices = _read(kubeconfigs[0], "endpointslices", f"--namespace={namespace}", selector)
-    for entry in slices:
-        pods = [pod for pod in entry.get("endpoints") or [] if pod.get("conditions", {}).get("ready")]
-        ports = [
-            port for port in entry.get("ports") or [] if match["port"] in (None, port.get("name"), str(port["port"]))
-        ]
-        if pods and ports:
-            secure = "https" in str(ports[0].get("name", "")) or ports[0]["port"] in (443, 8443)
-            return f"{'https' if secure else 'http'}://{pods[0]['addresses'][0]}:{ports[0]['port']}"
-    why = "none of its pods is ready" if slices else "there is no such Service"
-    raise RehearsalError(f"show {target}", why, f"See what there is: kubectl get services,pods -n {namespace}")
+    kubectl = [str(program_path("kubectl")), f"--kubeconfig={kubeconfigs[0]}", f"--namespace={namespace}"]
+    port = match["port"] or _first_port(kubeconfigs[0], namespace, name, target)
+    process = await asyncio.create_subprocess_exec(
+        *kubectl,
+        "port-forward",
+        f"service/{name}",
+        f":{port}",
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        preexec_fn=end_with_parent,
+    )
+    if process.stdout is None or process.stderr is None:
+        raise RuntimeError("asyncio gave no pipes to kubectl")
+    said = (await process.stdout.readline()).decode()
+    if not (found := _FORWARDING.match(said)):
+        reason = (await process.stderr.read()).decode().strip() or said
+        advice = f"See what there is: kubectl get services,pods -n {namespace}"
+        raise RehearsalError(f"show {target}", reason, advice)
+    return process, f"{'https' if port in ('443', 'https') else 'http'}://localhost:{found['port']}"
+
+
+def _first_port(kubeconfig: Path, namespace: str, name: str, target: str) -> str:
+    chosen = f"--field-selector=metadata.name={name}"
+    services = _read(kubeconfig, "services", f"--namespace={namespace}", chosen)
+    if not services:
+        advice = f"See what there is: kubectl get services -n {namespace}"
+        raise RehearsalError(f"show {target}", "there is no such Service", advice)
+    return str(services[0]["spec"]["ports"][0]["port"])
 
 
 def listed(world: Path) -> list[str]:
-    """All Services of the world's clusters but Kubernetes' own, in the form that `address` takes."""
+    """The Services that a browser can look at (HTTP) in the world's clusters, in the form that `forward` takes."""
     found = [_read(kubeconfig, "services", "--all-namespaces") for kubeconfig in _kubeconfigs(world)]
-    names = [entry["metadata"] for services in found for entry in services if entry["spec"].get("clusterIP") != "None"]
     return [
-        f"{PREFIX}{name['namespace']}/{name['name']}"
-        for name in names
-        if name["namespace"] not in ("kube-system", "default")
+        f"{PREFIX}{entry['metadata']['namespace']}/{entry['metadata']['name']}"
+        for services in found
+        for entry in services
+        if entry["metadata"]["namespace"] != "kube-system" and any(map(_is_http, entry["spec"].get("ports") or []))
     ]
+
+
+def _is_http(port: dict[str, Any]) -> bool:
+    return port.get("name") == "http" or port["port"] == 80
 
 
 def _kubeconfigs(world: Path) -> list[Path]:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
+from rehearsal.toolchain.catalog import GKE_VERSION
+
 from ...errors import ApiError
 from ...store import canonical
 
+# The first is what the clusters of a world really run.
 VERSIONS = (
-    "1.36.3-gke.1204000",
+    GKE_VERSION,
     "1.36.2-gke.1190000",
     "1.35.6-gke.1130000",
     "1.34.8-gke.1096000",
