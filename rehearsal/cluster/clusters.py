@@ -37,11 +37,10 @@ class Cluster:
 class Clusters:
     """Starts and ends clusters; every method may be called again with the same arguments."""
 
-    def __init__(self, world_dir: Path, world: str, mode: Mode, project_number: str) -> None:
+    def __init__(self, world_dir: Path, mode: Mode, project_number: str) -> None:
         """`mode` says what nodes are: real, simulated by kwok, or not there at all."""
         self.agent = f"service-{project_number}@container-engine-robot.iam.gserviceaccount.com"
         self.world_dir = world_dir
-        self.world = world
         self.mode = mode
         self._clusters: dict[str, Cluster] = {}
         self._lock = asyncio.Lock()
@@ -100,7 +99,7 @@ class Clusters:
         await asyncio.gather(*(there.pop(name).stop() for name in list(there) if name not in names))
         for spec in wanted:
             folder = cluster.control_plane.folder / "nodes" / spec["name"]
-            there.setdefault(spec["name"], Node(cluster.control_plane, spec, pool, folder, self.world))
+            there.setdefault(spec["name"], Node(cluster.control_plane, spec, pool, folder, self.world_dir))
         await asyncio.gather(*(node.start() for node in there.values()))
 
     async def remove_pool(self, key: str, name: str) -> None:

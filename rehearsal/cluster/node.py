@@ -35,7 +35,7 @@ class Node:
     spec: NodeSpec
     pool: str
     folder: Path
-    world: str
+    world: Path
     programs: list[Program] = field(default_factory=list)
 
     @property

@@ -24,7 +24,7 @@ from rehearsal.world import company
 def calls(world_dir: Path, nodes: str) -> dict[str, Call]:
     """What can be asked of the hypervisor, by name."""
     mode: Mode = "real" if nodes == "real" else "simulated" if nodes == "simulated" else "none"
-    clusters = Clusters(world_dir, world_dir.name, mode, company.load().number)
+    clusters = Clusters(world_dir, mode, company.load().number)
     machines = Machines(world_dir, cache_dir(), os.geteuid() == 0)
     databases = Databases(world_dir)
 

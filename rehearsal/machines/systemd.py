@@ -112,7 +112,7 @@ class SystemdMachine:
         run(["ip", "-netns", self._namespace, "-batch", "-"], text_input="\n".join(machine_side))
 
     def _cgroups(self) -> list[Path]:
-        name = cgroups.root_name(self._world_dir.name)
+        name = cgroups.root_name(self._world_dir)
         return [top / name / "machines" / self.spec.identity for top in cgroups.systemd_hierarchies()]
 
     def _enter_cgroups(self) -> None:

@@ -1,19 +1,23 @@
 """Control groups of a world. They outlive the processes in them, so a world has one name under every hierarchy.
 
-Everything that needs a cgroup (kubelets, machines) makes it below `/rehearsal-<world>`; `remove` ends all of it.
+Everything that needs a cgroup (kubelets, machines) makes it below the world's `root_name`; `remove` ends all of it.
 """
 
 from __future__ import annotations
 
+import hashlib
 import time
 from pathlib import Path
 
 REMOVAL_SECONDS = 5.0
 
 
-def root_name(world: str) -> str:
-    """Name of the folder, directly under each hierarchy's root, that holds all cgroups of the world."""
-    return f"rehearsal-{world}"
+def root_name(world: Path) -> str:
+    """Name of the folder, directly under each hierarchy's root, that holds all cgroups of the world in folder `world`.
+
+    By the whole path: cgroups are the machine's, and two states may each have a world of the same name.
+    """
+    return f"rehearsal-{world.name}-{hashlib.sha256(bytes(world.resolve())).hexdigest()[:8]}"
 
 
 def _mounts() -> list[tuple[Path, str, str]]:
@@ -64,7 +68,7 @@ def _remove_once(top: Path) -> bool:
     return True
 
 
-def remove(world: str) -> list[Path]:
+def remove(world: Path) -> list[Path]:
     """End every process in the world's cgroups and remove them; returns what could not be removed."""
     tops = [path for mount in hierarchies() if (path := mount / root_name(world)).is_dir()]
     for top in tops:

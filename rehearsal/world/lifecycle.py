@@ -167,7 +167,7 @@ def _end(pid: int, world: World) -> None:
 
 def clean(world: World) -> None:
     """Remove what a world leaves when it ends or is killed: its cgroups and its sockets."""
-    left = cgroups.remove(world.name)
+    left = cgroups.remove(world.folder)
     if left:
         raise RehearsalError(
             f"remove the control groups of the world {world.name!r}",

@@ -41,7 +41,7 @@ def _leftovers(lab: Lab, networks: set[str]) -> list[str]:
     left = [line for line in processes.splitlines() if lab.name in line]
     left += [line for line in Path("/proc/mounts").read_text().splitlines() if lab.name in line]
     left += sorted(networks & _network_namespaces())
-    left += [str(top) for top in cgroups.hierarchies() if (top / cgroups.root_name(lab.name)).exists()]
+    left += [str(top) for top in cgroups.hierarchies() if (top / cgroups.root_name(lab.folder)).exists()]
     left += [str(path) for path in Path("/sys/class/net").iterdir() if path.name == "office0"]
     return left
 
@@ -191,3 +191,9 @@ def test_a_world_that_is_down_says_how_to_start_it(make_lab: Callable[[], Lab]) 
 def test_bad_names_are_refused(name: str) -> None:
     with pytest.raises(RehearsalError, match="no name for a world"):
         record.World(name)
+
+
+def test_worlds_of_one_name_in_two_states_share_no_cgroup(tmp_path: Path) -> None:
+    """Ending one of them once ended the other's pods and machines."""
+    names = {cgroups.root_name(tmp_path / state / "worlds" / "default") for state in ("one", "two")}
+    assert len(names) == 2
