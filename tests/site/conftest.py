@@ -1,0 +1,74 @@
+"""An empty sealed world, in which the site is checked or refused; nothing here changes it, so all tests share it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rehearsal.errors import RehearsalError
+from rehearsal.world import lifecycle, namespaces, record
+
+ROOT = Path(__file__).resolve().parents[2]
+WORLD = "test-site"
+SECONDS = 180
+
+
+class Site:
+    """site.yml and the emulator's books in the world."""
+
+    def inside(
+        self, *command: str, env: Mapping[str, str] | None = None, cwd: Path = ROOT
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command in the world's office; `env` is set in there."""
+        clean = {key: value for key, value in os.environ.items() if not key.startswith("ANSIBLE_")}
+        settings = [f"{key}={value}" for key, value in (env or {}).items()]
+        return subprocess.run(
+            [sys.executable, "-m", "rehearsal.cli.main", "run", "--world", WORLD, "--", "env", *settings, *command],
+            cwd=cwd,
+            env=clean,
+            capture_output=True,
+            text=True,
+            timeout=SECONDS,
+            check=False,
+        )
+
+    def play(self, *words: str, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+        """ansible-playbook site.yml, as the README says it."""
+        program = str(Path(sys.executable).with_name("ansible-playbook"))
+        return self.inside(program, "-i", "inventories/rehearsal", "site.yml", *words, env=env)
+
+    def ask(self, path: str) -> str:
+        """What the emulator's own API answers."""
+        done = self.inside("curl", "--silent", "--show-error", "--fail", f"https://emulator.internal{path}")
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def calls(self, since: int = 0) -> list[dict[str, Any]]:
+        """Google's methods that were called after the call of that number."""
+        found: list[dict[str, Any]] = json.loads(self.ask(f"/calls?since={since}"))["calls"]
+        return found
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """The world, as empty as on the first day."""
+    try:
+        namespaces.probe()
+    except RehearsalError as error:
+        pytest.skip(str(error))
+    before = os.environ.get("REHEARSAL_STATE")
+    os.environ["REHEARSAL_STATE"] = str(tmp_path_factory.mktemp("state"))
+    lifecycle.up(WORLD, "none", lambda line: None)
+    yield Site()
+    lifecycle.delete(record.load(WORLD))
+    if before is None:
+        del os.environ["REHEARSAL_STATE"]
+    else:
+        os.environ["REHEARSAL_STATE"] = before
