@@ -62,7 +62,7 @@ def leftovers(world: record.World, members: set[Process]) -> list[str]:
     own = {space for one in members for space in one.namespaces} - here
     left = [str(one) for one in processes() if (one.pid, one.start) in identities or one.namespaces & own]
     left += [line for line in Path("/proc/mounts").read_text().splitlines() if f"{world.folder}/" in line]
-    tops = [top / cgroups.root_name(world.name) for top in cgroups.hierarchies()]
+    tops = [top / cgroups.root_name(world.folder) for top in cgroups.hierarchies()]
     return left + [str(path) for path in (*tops, world.folder) if path.exists()]
 
 
