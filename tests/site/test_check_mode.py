@@ -44,15 +44,15 @@ def test_it_succeeds(checked: subprocess.CompletedProcess[str]) -> None:
     "name",
     [
         "compute.googleapis.com",
-        "network/mlops",
+        "network mlops (wanted)",
         "mlops-europe-west1",
         "mlops-router",
         "mlops-iap-ssh",
         "mlops-bastion",
-        "cluster/mlops",
+        "cluster mlops (wanted)",
         "acme-mlops-mlops-artifacts",
         "mlops-mlflow",
-        "forwarding_rule/mlops",
+        "forwarding rule mlops-redirect (wanted)",
     ],
 )
 def test_it_tells_what_would_be_made(checked: subprocess.CompletedProcess[str], name: str) -> None:

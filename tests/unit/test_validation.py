@@ -117,6 +117,15 @@ CASES: list[Case] = [
     ({"cluster": {"location": "us-central1"}}, "cluster.location", "neither platform_region"),
     (subnet(region="us-central1"), "network.subnets[0].region", "one must be"),
     (pool(zones=["us-central1-a"]), "cluster.node_pools[0].zones[0]", "not in platform_region"),
+    # the hand-off
+    ({"gitops": {"branhc": "main"}}, "gitops.branhc", "did you mean `branch`?"),
+    ({"gitops": {"repository": "git@git.acme.example:a.git"}}, "gitops.repository", "https://git.example.com"),
+    ({"gitops": {"repository": "https://a:b@git.acme.example/a.git"}}, "gitops.repository", "without it"),
+    ({"gitops": {"poll_seconds": 1}}, "gitops.poll_seconds", "from 10"),
+    ({"gitops": {"project_prefix": "Project-"}}, "gitops.project_prefix", "lower-case"),
+    ({"gitops": {"projects": {"My_Project": {}}}}, "gitops.projects.My_Project", "lower-case"),
+    ({"gitops_token": ""}, "gitops_token", "set the environment variable PLATFORM_GIT_TOKEN"),
+    ({"gitops_token": "token\n"}, "gitops_token", "line ends"),
     # references
     ({"cluster": {"subnet": "other"}}, "cluster.subnet", "no subnetwork other"),
     ({"cluster": {"pods_range": "pod"}}, "cluster.pods_range", "it has pods, services"),

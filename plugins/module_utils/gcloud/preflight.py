@@ -44,7 +44,10 @@ PERMISSIONS: tuple[str, ...] = (
     "serviceusage.services.enable",
     "storage.buckets.create",
 )
-NOT_FOUND = "Check the project's id and that the deploying account has a role in it (roles/browser shows it)."
+NOT_FOUND = (
+    "Check the project's id (the setting platform_project) and that the deploying account has a role in it "
+    "(roles/browser shows it)."
+)
 RESOURCE_MANAGER = "cloudresourcemanager.googleapis.com"
 BILLING = "cloudbilling.googleapis.com"
 

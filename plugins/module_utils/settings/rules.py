@@ -123,6 +123,26 @@ def project(value: Any) -> str:
     return name(30, 6)(value)
 
 
+def git_address(value: Any) -> str:
+    """An HTTPS address of a repository, without the account."""
+    text = str(value)
+    if "@" in text.partition("://")[2].partition("/")[0]:
+        return "holds an account or its token, which would show in logs; write the address without it"
+    if not re.fullmatch(r"https://[a-z0-9.-]+(:\d+)?/\S+", text):
+        return f"{shown(value)} is no HTTPS address such as https://git.example.com/platform/mlops-platform.git"
+    return ""
+
+
+def git_token(value: Any) -> str:
+    """A token that is there; it is never shown."""
+    if not str(value).strip():
+        return (
+            "is empty; set the environment variable PLATFORM_GIT_TOKEN to the token of the account gitops.username, "
+            "which may write to gitops.repository"
+        )
+    return "" if str(value) == str(value).strip() else "has spaces or line ends around it, which no token has"
+
+
 # Paths with [] stand for every item of a list, .* for every value and .*~ for every key of a mapping.
 RULES: tuple[tuple[str, Rule], ...] = (
     ("platform_project", project),
@@ -214,6 +234,12 @@ RULES: tuple[tuple[str, Rule], ...] = (
     ("edge.health.path", matches(r"/\S*", "a path that begins with /")),
     ("edge.requests_per_minute", between(1, 1_000_000)),
     ("edge.protections[]", matches(r"[a-z]+(-[a-z0-9]+)+", "a rule such as sqli-v33-stable")),
+    ("gitops.repository", git_address),
+    ("gitops.username", matches(r"\S+", "the name of an account")),
+    ("gitops.poll_seconds", between(10, 86400)),
+    ("gitops.project_prefix", matches(r"[a-z]([a-z0-9-]{0,22})", "up to 23 lower-case letters, digits and hyphens")),
+    ("gitops.projects.*~", name(40)),
+    ("gitops_token", git_token),
 )
 
 
