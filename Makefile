@@ -32,9 +32,7 @@ rehearse: toolchain ## Run site.yml in a new sealed world, from an empty project
 	@$(BIN)/rehearsal summary --world $(WORLD)
 
 test: toolchain lint ## Pass all tests
-	@$(BIN)/python -m pytest tests
-	@$(BIN)/python -m pytest --version >/dev/null
-	@$(BIN)/molecule test --all
+	@$(BIN)/python -m tests
 
 lint: setup ## ansible-lint (production), yamllint, ruff, mypy
 	@$(BIN)/ruff check .
