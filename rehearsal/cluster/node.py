@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import json
+import logging
 import os
 import shutil
 from dataclasses import dataclass, field
@@ -20,8 +21,11 @@ from rehearsal.google.substrate import NodeSpec
 from rehearsal.hypervisor.processes import Program, StartError, call, start, until
 from rehearsal.toolchain.catalog import program_path
 from rehearsal.toolchain.debian import NODE
+from rehearsal.toolchain.images import layout
+from rehearsal.toolchain.oci import NAME
 from rehearsal.world import addresses, cgroups, syscalls
 
+log = logging.getLogger(__name__)
 READY_DEADLINE_SECONDS = 90.0
 PAUSE_IMAGE = "registry.k8s.io/pause:3.10"
 CA_BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
@@ -37,6 +41,7 @@ class Node:
     folder: Path
     world: Path
     programs: list[Program] = field(default_factory=list)
+    _preloading: asyncio.Task[None] | None = None
 
     @property
     def name(self) -> str:
@@ -87,9 +92,24 @@ class Node:
             self._start_program("kube-router", program_path("kube-router"), self._kube_router()),
         )
         await until(kubelet, self._ready, READY_DEADLINE_SECONDS, f"node {self.name}")
+        self._preloading = asyncio.create_task(self._preload_images())
+
+    async def _preload_images(self) -> None:
+        """Fetches all images there are while nobody waits for them, as GKE's image preloading does."""
+        names = [entry["annotations"][NAME] for entry in layout().index()]
+        command: list[str | Path] = ["nice", "-n", "10", "ctr", "-a", self._socket, "-n", "k8s.io", "images", "pull"]
+        options = [f"--hosts-dir={self.folder / 'certs.d'}"]
+        for name in names:
+            try:
+                await call(*command, *options, name, environment=self._environment, namespace=self.name)
+            except StartError as error:
+                # The kubelet fetches it when a pod needs it, and then says what is wrong.
+                log.warning("node %s: could not preload %s: %s", self.name, name, error)
 
     async def stop(self) -> None:
         """Ends the node's programs and pods and removes its namespace; its Node object goes with it."""
+        if self._preloading:
+            self._preloading.cancel()
         await self._end_programs()
         await self._kubectl("delete", "node", self.name, "--ignore-not-found", "--wait=false")
         await cables.cut(self.name)
