@@ -73,10 +73,8 @@ def main() -> int:
             elif not succeeded and not seen["failed"]:
                 seen["failed"] += 1  # pytest itself broke off
             total += seen
-    print(
-        f"\n{total['passed']} passed, {total['failed']} failed, {total['skipped']} skipped "
-        f"in {time.monotonic() - begun:.0f} s"
-    )
+    print(f"\n== all rounds: {time.monotonic() - begun:.0f} s")
+    print(f"{total['passed']} passed, {total['failed']} failed, {total['skipped']} skipped")
     return 1 if total["failed"] else 0
 
 
