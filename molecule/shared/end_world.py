@@ -71,7 +71,7 @@ def main() -> int:
     world = record.load(sys.argv[1])
     members = family(world.pid) if world.alive else set()
     command = [sys.executable, "-m", "rehearsal.cli.main", "down", "--delete", "--world", world.name]
-    subprocess.run(command, check=True)  # noqa: S603
+    subprocess.run(command, check=True)
     deadline = time.monotonic() + SECONDS_TO_VANISH
     while (left := leftovers(world, members)) and time.monotonic() < deadline:
         time.sleep(SECONDS_BETWEEN_LOOKS)

@@ -42,7 +42,7 @@ def main() -> int:
     with (folder / "output.txt").open("a+") as output:
         begun = output.tell()
         try:
-            status = subprocess.run(command, stdout=output, stderr=subprocess.STDOUT, check=False).returncode  # noqa: S603
+            status = subprocess.run(command, stdout=output, stderr=subprocess.STDOUT, check=False).returncode
         finally:
             ended.set()
             watcher.join()

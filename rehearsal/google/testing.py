@@ -74,7 +74,7 @@ class Emulator:
         if email:
             request.add_header("authorization", f"Bearer {self.token(email)}")
         try:
-            with urllib.request.urlopen(request, context=self._trust()) as response:  # noqa: S310
+            with urllib.request.urlopen(request, context=self._trust()) as response:  # noqa: S310 - as above
                 text = response.read()
                 return response.status, json.loads(text) if text else None
         except urllib.error.HTTPError as error:
