@@ -26,7 +26,14 @@ def test_a_round_that_fails_or_takes_too_long_has_not_succeeded(capfd: pytest.Ca
     assert "slow: was stopped, for it took longer than 1 s" in said
 
 
-def test_what_breaks_off_counts_as_failed(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+def test_what_breaks_off_counts_as_failed(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    for scenario in ("one", "two"):
+        (tmp_path / "molecule" / scenario).mkdir(parents=True)
+        (tmp_path / "molecule" / scenario / "molecule.yml").touch()
+    monkeypatch.setenv("SCENARIO_RESULTS", "")  # put back afterwards
+    monkeypatch.setattr(rounds, "ROOT", tmp_path)
     monkeypatch.setattr(rounds, "run", lambda title, command, seconds=None: "scenario" in title)
     assert rounds.main() == 1
-    assert capfd.readouterr().out.splitlines()[-1].startswith("2 passed, 2 failed, 0 skipped in ")
+    assert capfd.readouterr().out.splitlines()[-1].startswith("2 passed, 2 failed, 0 skipped")
