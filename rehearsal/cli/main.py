@@ -1,10 +1,10 @@
-"""The command line: `rehearsal up|down|reset|status|list|run|show|logs`. Each verb has a module or a function."""
+"""The command line: `rehearsal up|down|status|run|...`. Each verb has a module or a function."""
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
 
 from rehearsal.errors import RehearsalError
@@ -34,6 +34,7 @@ def _parser() -> argparse.ArgumentParser:
     verb("summary", "inside.summary", "say what a run left in the world, and how to look at it")
     pace = verb("time", "inside.time", "say or set the pace of Google's operations")
     pace.add_argument("scale", nargs="?", type=float, help="1 is Google's own pace, 0 ends every operation at once")
+    _cloud_verbs(verb)
     logs = verb("logs", "outside.logs", "show the log of a service")
     logs.add_argument("service", nargs="?", help="which service (default: list them with their last line)")
     logs.add_argument("-f", "--follow", action="store_true", help="go on showing what is added")
@@ -55,6 +56,30 @@ def _parser() -> argparse.ArgumentParser:
         help="serve this one place; without it, an HTTP proxy for all of the world is served",
     )
     return parser
+
+
+def _cloud_verbs(verb: Callable[[str, str, str], argparse.ArgumentParser]) -> None:
+    """The verbs that look at the emulated cloud, and make its life hard."""
+    calls = verb("calls", "cloud.calls", "show the calls that the emulated cloud answered")
+    calls.add_argument("--last", type=int, default=50, metavar="N", help="only the last N (default: %(default)s)")
+    calls.add_argument("--since", type=int, metavar="N", help="those after call N")
+    fault = verb("fault", "cloud.fault", "break calls of the emulated cloud on purpose")
+    actions = fault.add_subparsers(dest="action", required=True, metavar="add|list|clear")
+    add = actions.add_parser("add", help="order a fault")
+    add.add_argument("pattern", help="method (compute.networks.insert) or resource (*/networks/mlops), with *")
+    add.add_argument(
+        "--kind",
+        required=True,
+        help="http:STATUS[:REASON], reset-before or reset-after the effect, slow:SECONDS, operation-error:CODE, stuck",
+    )
+    add.add_argument("--nth", type=int, metavar="N", help="the first matching call that is hit (default: 1)")
+    add.add_argument("--count", type=int, metavar="N", help="how many are hit; 0 is all from then on (default: 1)")
+    add.add_argument("--chance", type=float, metavar="P", help="hit each call with this chance (with --seed: 0.5)")
+    add.add_argument("--seed", type=int, metavar="N", help="of the chance; the same seed hits the same calls")
+    actions.add_parser("list", help="show the faults and what they hit")
+    actions.add_parser("clear", help="remove all faults; what they held up goes on")
+    limits = verb("limits", "cloud.limits", "show or set quotas, rate limits, and how late changes are seen")
+    limits.add_argument("settings", nargs="*", metavar="NAME=VALUE", help="e.g. quota.NETWORKS=5 accounts_seconds=30")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -31,7 +31,6 @@ _OAUTH_PATHS = (
     "/oauth2/v3/tokeninfo",
     "/oauth2/v1/tokeninfo",
 )
-_CONTROL_PATHS = ("/healthz", "/state/dump", "/calls", "/dns/zones", "/tokens", "/time", "/substrate")
 _RELAY = "rehearsal.internet.iap_relay"
 _WAIT_SECONDS = 120.0
 
@@ -90,14 +89,19 @@ class Application:
             await grpc_bridge.answer(self._cloud, request, send)
             return
         response = await self._answer(request)
-        await _write(response, send, request.http)
+        if response.delay:
+            await asyncio.sleep(response.delay)
+        if response.reset:
+            grpc_bridge.reset(send)
+        else:
+            await _write(response, send, request.http)
 
     async def _answer(self, request: Request) -> Response:
         cloud, host = self._cloud, request.host.partition(":")[0]
         if host in METADATA_HOSTS or request.path.startswith("/computeMetadata/"):
             return await self._metadata(request)
         loopback = not host.endswith((".googleapis.com", ".google.com", ".internal"))
-        if host == CONTROL_HOST or (loopback and request.path in _CONTROL_PATHS):
+        if host == CONTROL_HOST or (loopback and request.path in control.PATHS):
             return control.answer(cloud, request)
         if (host in _OAUTH_HOSTS or loopback or host == "www.googleapis.com") and request.path in _OAUTH_PATHS:
             return oauth.answer(cloud, request)

@@ -20,6 +20,8 @@ from .clock import Clock
 from .config import Config
 from .discovery import Document, Library, Method
 from .errors import ApiError
+from .faults import Faults
+from .limits import Limits
 from .permissions import Access
 from .store import CallLog, Store, Transaction
 from .substrate import Substrate
@@ -62,12 +64,17 @@ class Request:
 
 @dataclass
 class Response:
-    """What is answered; `body` is bytes as they are, or a JSON value."""
+    """What is answered; `body` is bytes as they are, or a JSON value.
+
+    A fault may put the answer off for `delay` seconds, or have the connection reset in its place.
+    """
 
     body: Any = None
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
     kind: str = "application/json; charset=UTF-8"
+    delay: float = 0.0
+    reset: bool = False
 
     def content(self) -> bytes:
         """The body as bytes."""
@@ -105,7 +112,7 @@ class Call:
     @cached_property
     def access(self) -> Access:
         """IAM as of this call."""
-        return Access(self.tx)
+        return self.cloud.access(self.tx)
 
 
 Handler = Callable[[Call], Any]
@@ -153,7 +160,13 @@ class Cloud:
         self.calls = CallLog(config.state_dir / "calls.db")
         self.identities = Identities(self.store, self.clock)
         self.projects = Projects()
+        self.limits = Limits(self.store)
+        self.faults = Faults(self.store)
         self.jobs: Jobs
+
+    def access(self, tx: Transaction) -> Access:
+        """IAM as of now."""
+        return Access(tx, self.clock.now(), self.limits.seconds("policies"))
 
     def close(self) -> None:
         """Closes the files."""

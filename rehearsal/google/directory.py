@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from .core import Cloud, lineage
-from .permissions import Access
 from .store import Record, Transaction
 
 PERMISSION = "iap.tunnelInstances.accessViaIAP"
@@ -57,7 +56,7 @@ class CloudDirectory:
             if record:
                 resources += tunnel_resources(number, zone, str(record.body["id"]))[:1]
             caller = self._cloud.identities.principal(principal)
-            return Access(tx).allowed(caller, PERMISSION, lineage(name, *resources))
+            return self._cloud.access(tx).allowed(caller, PERMISSION, lineage(name, *resources))
 
     def _record(self, tx: Transaction, project: str, zone: str, instance: str) -> Record | None:
         owner = self._cloud.projects.id(tx, project)

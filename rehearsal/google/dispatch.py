@@ -11,8 +11,11 @@ from .catalog import Service
 from .core import AUTHORIZERS, FALLBACKS, HANDLERS, LOG, Call, Cloud, Request, Response, lineage
 from .discovery import Match
 from .errors import ApiError, Family, not_emulated
+from .faults import Fault
+from .limits import late
 from .permissions import needed
 from .schema import check_path, numbered, prune, read_body, read_query
+from .store import LoggedCall
 
 _UPLOAD_PREFIXES = ("/upload", "/resumable/upload")
 _MEDIA_PREFIXES = (*_UPLOAD_PREFIXES, "/download")
@@ -61,12 +64,16 @@ def answer(cloud: Cloud, request: Request) -> Response:
     found = find(cloud, request)
     family = found[0].family if found else Family.BOTH
     who: list[str] = []
+    path = unquote(request.path)
+    fault = cloud.faults.strike(found[1].method.id, path) if found else None
     try:
         if found is None:
             raise ApiError(404, "Method not found.", always_status=True)
-        with cloud.store.transaction() as tx:
-            call = _prepare(cloud, tx, request, found, who)
-            response = _act(call)
+        if fault and (refusal := fault.refusal()):
+            raise refusal
+        response = Response(status=0, reset=True)
+        if fault is None or fault.kind != "reset-before":
+            response = _answer(cloud, request, found, who, fault)
     except ApiError as error:
         cloud.jobs.forget()
         response = Response(error.body(family), error.code, dict(getattr(error, "headers", {})))
@@ -78,7 +85,27 @@ def answer(cloud: Cloud, request: Request) -> Response:
     cloud.jobs.spawn()
     method = found[1].method.id if found else "unknown"
     milliseconds = round(1000 * (time.perf_counter() - start), 3)
-    cloud.calls.add(cloud.clock.now(), method, unquote(request.path), response.status, milliseconds, "".join(who))
+    struck = f"{fault.id}: {fault.kind}" if fault else ""
+    if fault:
+        LOG.warning("fault %s hits %s %s", struck, method, path)
+    cloud.calls.add(LoggedCall(cloud.clock.now(), method, path, response.status, milliseconds, "".join(who), struck))
+    return response
+
+
+def _answer(
+    cloud: Cloud, request: Request, found: tuple[Service, Match], who: list[str], fault: Fault | None
+) -> Response:
+    """Acts the call out, with what a fault does to its operation, its answer or its connection."""
+    cloud.jobs.spoil((fault.parts["code"] or ("stuck" if fault.kind == "stuck" else None)) if fault else None)
+    with cloud.store.transaction() as tx:
+        call = _prepare(cloud, tx, request, found, who)
+        if fault:
+            tx.mark()
+        response = _act(call)
+        cloud.jobs.end_spoiled(tx)
+    cloud.jobs.spoil(None)
+    if fault:
+        response.delay, response.reset = float(fault.parts["seconds"] or 0), fault.kind == "reset-after"
     return response
 
 
@@ -94,6 +121,7 @@ def _prepare(cloud: Cloud, tx: Any, request: Request, found: tuple[Service, Matc
     call.project = _project(call)
     if service.needs_enabling:
         _require_enabled(call)
+    cloud.limits.count(service.name, lambda: cloud.projects.number(tx, _home(call)))
     if service.api == "compute":
         check_path(method, match.path)
     if method.request and not _is_upload(request):
@@ -208,7 +236,9 @@ def _require_enabled(call: Call) -> None:
     name = call.service.name
     own = name.partition(".")[0] in _CALLERS_PROJECT or call.tx.get("projects", call.project) is None
     project = _home(call) if own else call.project
-    if call.tx.get("serviceusage.services", f"projects/{project}/services/{name}"):
+    key = f"projects/{project}/services/{name}"
+    fresh = late(call.tx, "serviceusage.services", key, call.cloud.limits.seconds("apis"), call.clock.now())
+    if not fresh and call.tx.get("serviceusage.services", key):
         return
     number, title = call.cloud.projects.number(call.tx, project), catalog.title(name)
     url = f"https://console.developers.google.com/apis/api/{name}/overview?project={number}"

@@ -168,7 +168,22 @@ async def answer(cloud: Cloud, request: Request, send: Any) -> None:
     except (ValueError, KeyError, AttributeError) as error:
         await finish(send, b"", 12, f"{request.path} is not emulated over gRPC: {error}")
         return
-    await _reply(dispatch.answer(cloud, call), _plain(rpc.response), send)
+    response = dispatch.answer(cloud, call)
+    if response.delay:
+        await asyncio.sleep(response.delay)
+    if response.reset:
+        reset(send)
+        return
+    await _reply(response, _plain(rpc.response), send)
+
+
+def reset(send: Any) -> None:
+    """Drops the client's connection without an answer, as a broken network does.
+
+    ASGI has no word for that, so this goes through Hypercorn's stream and protocol to the socket.
+    """
+    server = send.__self__.send.__self__.send.__self__
+    server.writer.transport.abort()
 
 
 def _headers(request: Request) -> dict[str, str]:

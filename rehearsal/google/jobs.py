@@ -21,13 +21,29 @@ from .substrate import SubstrateError
 Arguments = dict[str, Any]
 
 
+_STUCK_SECONDS = 1e9
+# What Google writes with the codes that a fault may ask for: HTTP status and text.
+_SPOILED = {
+    "QUOTA_EXCEEDED": (403, "Quota 'CPUS' exceeded.  Limit: 24.0 in region europe-west1."),
+    "ZONE_RESOURCE_POOL_EXHAUSTED": (
+        503,
+        "The zone does not have enough resources available to fulfill the request.  Try a different zone, or try "
+        "again later.",
+    ),
+    "RESOURCE_IN_USE_BY_ANOTHER_RESOURCE": (400, "The resource is already being used by another resource."),
+    "RESOURCE_NOT_READY": (400, "The resource is not ready"),
+    "INTERNAL_ERROR": (500, "Internal error. Please try again or contact Google Support."),
+}
+
+
 @dataclass(frozen=True)
 class Failure:
-    """Why an operation failed: HTTP status, Google's code and text."""
+    """Why an operation failed: HTTP status, Google's code and text, and more that Compute tells of a quota."""
 
     code: int
     reason: str
     message: str
+    details: tuple[dict[str, Any], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -57,8 +73,9 @@ class Jobs:
         self._cloud = cloud
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._waiting: list[str] = []
-        self._hurry = asyncio.Event()
-        self._hastened: set[str] = set()
+        self._hurry: dict[str, asyncio.Event] = {}
+        self._spoil: str | None = None
+        self._spoiled: Record | None = None
 
     def start(self, tx: Transaction, operation: Record, work: str | None, arguments: Arguments, delay: float) -> None:
         """Begins what is behind `operation` (already complete but for its end) and writes it.
@@ -67,15 +84,21 @@ class Jobs:
         though the caller may answer with the record it holds, as Google's first answers are never done.
         """
         behind = WORKS[work] if work else None
-        if delay <= 0 and not (behind and behind.prepare):
+        stuck = self._spoil == "stuck"
+        if self._spoil and not stuck:
+            self._spoiled = operation
+            return
+        if delay <= 0 and not stuck and not (behind and behind.prepare):
             stored = Record(operation.kind, operation.key, copy.deepcopy(operation.body), dict(operation.hidden))
             tx.put(stored)
             self._end(tx, stored, behind, arguments, None)
             return
         operation.hidden["pending"] = True
         tx.put(operation)
-        due = self._cloud.clock.now() + delay
+        due = self._cloud.clock.now() + (_STUCK_SECONDS if stuck else delay)
         job = {"work": work, "arguments": arguments, "kind": operation.kind, "due": due}
+        if stuck:
+            job["stuck"] = True
         tx.put(Record(KIND, operation.key, {}, job))
         self._waiting.append(operation.key)
 
@@ -84,7 +107,7 @@ class Jobs:
         try:
             response = behind.finish(self._cloud, tx, arguments, result) if behind else None
         except ApiError as error:
-            failure = Failure(error.code, error.reason, error.message)
+            failure = Failure(error.code, error.reason, error.message, tuple(error.details))
         operation.hidden.pop("pending", None)
         STYLES[operation.kind](self._cloud, operation, failure, response)
         tx.put(operation)
@@ -135,19 +158,38 @@ class Jobs:
                     self._end(tx, operation, behind, arguments, result)
                 tx.delete(KIND, key)
         self._tasks.pop(key, None)
-        self._hastened.discard(key)
+        self._hurry.pop(key, None)
         self.spawn()
 
     async def _pause(self, key: str, seconds: float) -> None:
-        if seconds > 0 and key not in self._hastened:
+        if seconds > 0:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._hurry.wait(), seconds)
+                await asyncio.wait_for(self._hurry.setdefault(key, asyncio.Event()).wait(), seconds)
 
-    def hasten(self) -> None:
-        """Lets everything that only waits for its time end now; needs a running event loop."""
-        self._hastened |= set(self._tasks)
-        self._hurry.set()
-        self._hurry = asyncio.Event()
+    def hasten(self, *, stuck: bool = False) -> None:
+        """Lets everything that only waits for its time end now; or what a fault holds up, and only that.
+
+        Needs a running event loop.
+        """
+        with self._cloud.store.transaction() as tx:
+            keys = [job.key for job in tx.list(KIND) if not stuck or job.hidden.get("stuck")]
+        for key in keys:
+            self._hurry.setdefault(key, asyncio.Event()).set()
+
+    def spoil(self, how: str | None) -> None:
+        """The next operation is to be `stuck`, or to fail with this code; None: neither."""
+        self._spoil, self._spoiled = how, None
+
+    def end_spoiled(self, tx: Transaction) -> None:
+        """Undoes what the call has done since the transaction's mark, if its operation is one that has to fail."""
+        if self._spoiled is None or self._spoil is None:
+            return
+        tx.rewind()
+        self._waiting = []
+        operation = Record(self._spoiled.kind, self._spoiled.key, copy.deepcopy(self._spoiled.body), {})
+        status, text = _SPOILED.get(self._spoil, (500, f"The operation failed: {self._spoil}."))
+        STYLES[operation.kind](self._cloud, operation, Failure(status, self._spoil, text), None)
+        tx.put(operation)
 
     async def _real(self, behind: Work | None, arguments: Arguments) -> Any:
         if behind is None or behind.prepare is None:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from .core import Cloud, Request, Response, lineage
-from .permissions import Access
 from .services import oslogin
 from .store import Record, Transaction
 from .substrate import PodIdentity, SubstrateError
@@ -168,6 +167,6 @@ def _pod(cloud: Cloud, tx: Transaction, pod: PodIdentity) -> _Caller | None:
         owner = email.partition("@")[2].removesuffix(".iam.gserviceaccount.com")
         resource = f"//iam.googleapis.com/projects/{owner}/serviceAccounts/{email}"
         principal = cloud.identities.principal(identity)
-        if not Access(tx).allowed(principal, "iam.serviceAccounts.getAccessToken", lineage(owner, resource)):
+        if not cloud.access(tx).allowed(principal, "iam.serviceAccounts.getAccessToken", lineage(owner, resource)):
             return None
     return _Caller(email or identity, project, _cluster_tree(cloud, tx, pod["cluster_key"], email or f"{pool}"))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import fnmatch
 import json
+import time
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from .auth import Principal
+from .conditions import holds
 from .store import Transaction
 
 _VERBS = {
@@ -148,27 +150,45 @@ def known(permission: str) -> bool:
     return len(parts) == 3 and all(parts) and parts[0] in _services()
 
 
-def granted_roles(policy: dict[str, Any], members: Iterable[str]) -> set[str]:
-    """The roles that a policy gives to any of the members."""
+def granted_roles(policy: dict[str, Any], members: Iterable[str], resource: str, now: float) -> set[str]:
+    """The roles that a policy gives to any of the members, for `resource` and at `now` where a condition asks."""
     wanted = set(members)
-    return {item["role"] for item in policy.get("bindings", []) if wanted & set(item.get("members", []))}
+    return {
+        item["role"]
+        for item in policy.get("bindings", [])
+        if wanted & set(item.get("members", []))
+        and ("condition" not in item or holds(str(item["condition"].get("expression", "")), resource, now))
+    }
 
 
 class Access:
     """Answers whether somebody may do something, from the policies in the state.
 
-    Conditions of bindings are not evaluated: a conditional binding counts as if its condition held.
+    Args:
+        now: seconds since the epoch, for conditions.
+        lag: how many seconds after its change a policy takes effect.
     """
 
-    def __init__(self, tx: Transaction) -> None:
+    def __init__(self, tx: Transaction, now: float | None = None, lag: float = 0.0) -> None:
         self._tx = tx
+        self._now = time.time() if now is None else now
+        self._lag = lag
+
+    def _policy(self, resource: str) -> dict[str, Any]:
+        """The policy in effect: that before the change while the change is younger than the lag."""
+        record = self._tx.get("iam.policies", resource)
+        if record is None:
+            return {}
+        young = self._lag and self._now - float(record.hidden.get("changed", 0.0)) < self._lag
+        return dict(record.hidden.get("before") or {}) if young else record.body
 
     def allowed(self, principal: Principal, permission: str, resources: Iterable[str]) -> bool:
         """Whether any policy on `resources` (a resource and its ancestors) grants the permission."""
         members = self._members(principal, resources := tuple(resources))
+        target = resources[0] if resources else ""
         for resource in resources:
-            record = self._tx.get("iam.policies", resource)
-            if record and any(self._grants(role, permission) for role in granted_roles(record.body, members)):
+            held = granted_roles(self._policy(resource), members, target, self._now)
+            if any(self._grants(role, permission) for role in held):
                 return True
         return False
 
@@ -176,13 +196,10 @@ class Access:
         """All ways in which policies may mean the principal, `projectViewer:` and its like among them."""
         members = _with_convenience(principal)
         marker = "//cloudresourcemanager.googleapis.com/projects/"
-        if (
-            not resources
-            or not resources[-1].startswith(marker)
-            or (record := self._tx.get("iam.policies", resources[-1])) is None
-        ):
+        if not resources or not resources[-1].startswith(marker):
             return members
-        held, project = granted_roles(record.body, members), resources[-1].removeprefix(marker)
+        policy, project = self._policy(resources[-1]), resources[-1].removeprefix(marker)
+        held = granted_roles(policy, members, resources[-1], self._now)
         words = {"roles/owner": "projectOwner", "roles/editor": "projectEditor", "roles/viewer": "projectViewer"}
         return members | {f"{word}:{project}" for role, word in words.items() if role in held}
 

@@ -56,12 +56,15 @@ def make_project(cloud: Cloud, tx: Transaction, project: str, number: str, paren
     return record
 
 
-def enable(cloud: Cloud, tx: Transaction, project: str, service: str) -> None:
-    """Turns an API on, with those it brings along and the agents that Google makes for it."""
+def enable(cloud: Cloud, tx: Transaction, project: str, service: str, made: float = 0.0) -> None:
+    """Turns an API on, with those it brings along and the agents that Google makes for it.
+
+    `made` is when (seconds since the epoch); 0: long ago.
+    """
     for name in (*catalog.IMPLIED.get(service, ()), service):
         key = f"projects/{project}/services/{name}"
         if tx.get("serviceusage.services", key) is None:
-            tx.put(Record("serviceusage.services", key, {"state": "ENABLED"}))
+            tx.put(Record("serviceusage.services", key, {"state": "ENABLED"}, {"made": made}))
             _agents(cloud, tx, project, name)
 
 

@@ -11,7 +11,7 @@ import json
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -118,11 +118,28 @@ class Transaction:
         """Writes a setting of the emulator itself."""
         self._connection.execute("INSERT OR REPLACE INTO settings VALUES (?, ?)", (name, canonical(value)))
 
+    def mark(self) -> None:
+        """Remembers this point of the transaction."""
+        self._connection.execute("SAVEPOINT mark")
+
+    def rewind(self) -> None:
+        """Undoes everything since the mark."""
+        self._connection.execute("ROLLBACK TO mark")
+
     def next_number(self, name: str) -> int:
         """Counts up and returns the counter."""
         value = int(self.setting(name) or 0) + 1
         self.set(name, value)
         return value
+
+
+def public_records(tx: Transaction, name: str, kind: str) -> list[str]:
+    """The data of a record (`www.example.com.`, `A`) in the public zones of the emulated cloud."""
+    found: list[str] = []
+    for record in tx.list("dns.rrsets"):
+        if record.body["name"].lower() == name.lower() and record.body["type"] == kind:
+            found += record.body.get("rrdatas", [])
+    return found
 
 
 class Store:
@@ -171,6 +188,20 @@ class Store:
         self._connection.close()
 
 
+@dataclass(frozen=True)
+class LoggedCall:
+    """A call: seconds since the epoch, method id, what it was about, HTTP status (0: none), duration, who, which fault
+    it was hit by."""
+
+    time: float
+    method: str
+    resource: str
+    status: int
+    milliseconds: float
+    principal: str
+    fault: str = ""
+
+
 class CallLog:
     """Every call that was answered, in a file of its own, since the state must not change by being read."""
 
@@ -181,21 +212,23 @@ class CallLog:
         self._connection.execute("PRAGMA synchronous = OFF")
         self._connection.execute(
             "CREATE TABLE IF NOT EXISTS calls (id INTEGER PRIMARY KEY, time REAL, method TEXT, resource TEXT, "
-            "status INTEGER, milliseconds REAL, principal TEXT)"
+            "status INTEGER, milliseconds REAL, principal TEXT, fault TEXT NOT NULL DEFAULT '')"
         )
 
-    def add(self, time: float, method: str, resource: str, status: int, milliseconds: float, principal: str) -> None:
-        """One call: seconds since the epoch, method id, what it was about, HTTP status, duration, who."""
+    def add(self, call: LoggedCall) -> None:
+        """Writes down one call."""
         self._connection.execute(
-            "INSERT INTO calls (time, method, resource, status, milliseconds, principal) VALUES (?, ?, ?, ?, ?, ?)",
-            (time, method, resource, status, milliseconds, principal),
+            "INSERT INTO calls (time, method, resource, status, milliseconds, principal, fault) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?)",
+            astuple(call),
         )
 
-    def since(self, number: int) -> list[dict[str, Any]]:
-        """The calls after the one with this number, oldest first."""
-        names = ("id", "time", "method", "resource", "status", "milliseconds", "principal")
-        rows = self._connection.execute(f"SELECT {', '.join(names)} FROM calls WHERE id > ? ORDER BY id", (number,))  # noqa: S608 - constant names
-        return [dict(zip(names, row, strict=True)) for row in rows]
+    def since(self, number: int, last: int | None = None) -> list[dict[str, Any]]:
+        """The calls after the one with this number (only the `last` of them, if given), oldest first."""
+        names = ("id", "time", "method", "resource", "status", "milliseconds", "principal", "fault")
+        query = f"SELECT {', '.join(names)} FROM calls WHERE id > ? ORDER BY id DESC LIMIT ?"  # noqa: S608 - constant names
+        rows = self._connection.execute(query, (number, -1 if last is None else last)).fetchall()
+        return [dict(zip(names, row, strict=True)) for row in reversed(rows)]
 
     def close(self) -> None:
         """Closes the file."""

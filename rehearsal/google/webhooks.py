@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from .core import Cloud, Request, Response, lineage
-from .permissions import Access
 
 _VERBS = {
     "list": "list",
@@ -53,7 +52,7 @@ def _authorize(cloud: Cloud, review: dict[str, Any], project: str) -> dict[str, 
         return {"allowed": False}
     permission = _permission(spec)
     with cloud.store.transaction() as tx:
-        allowed = Access(tx).allowed(cloud.identities.principal(user), permission, lineage(project))
+        allowed = cloud.access(tx).allowed(cloud.identities.principal(user), permission, lineage(project))
     return {"allowed": allowed, "reason": f"IAM permission {permission}" if allowed else ""}
 
 

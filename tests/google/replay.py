@@ -150,7 +150,7 @@ class Replay:
         await self._release(cloud, index)
         if expected["status"] == 409 and "not empty" in json.dumps(expected.get("body")):
             return  # shown right after the bucket was listed as empty (README.md, storage)
-        with _held(cloud, index in self._tangle.held):
+        with _held(cloud, index in self._tangle.held), scene.unseen_account(cloud, expected):
             for _ in range(entry.get("repeat", 1)):
                 response = await application._answer(_request(request, self._token(cloud), self._beta))
                 await _settle(cloud)

@@ -9,7 +9,7 @@ from .. import lro
 from ..core import Call, Cloud, handles
 from ..errors import ApiError
 from ..jobs import WORKS, Arguments, Work
-from ..store import Record, Transaction
+from ..store import Record, Transaction, public_records
 from .collections import Collection, authorize_by_resource
 from .masks import apply_mask
 
@@ -280,9 +280,9 @@ def managed_state(tx: Transaction, record: Record) -> dict[str, Any]:
     for domain in managed["domains"]:
         wanted = authorizations.get(domain.removeprefix("*."))
         if authorizations:
-            proven.append(wanted is not None and wanted["data"] in lookup(tx, wanted["name"], "CNAME"))
+            proven.append(wanted is not None and wanted["data"] in public_records(tx, wanted["name"], "CNAME"))
         else:
-            proven.append(bool(_addresses(tx, record) & set(lookup(tx, f"{domain}.", "A"))))
+            proven.append(bool(_addresses(tx, record) & set(public_records(tx, f"{domain}.", "A"))))
     managed["authorizationAttemptInfo"] = [
         {"domain": domain, "state": "AUTHORIZED" if done else "AUTHORIZING"}
         for domain, done in zip(managed["domains"], proven, strict=True)
@@ -291,15 +291,6 @@ def managed_state(tx: Transaction, record: Record) -> dict[str, Any]:
     if managed["state"] == "ACTIVE":
         del managed["authorizationAttemptInfo"]
     return managed
-
-
-def lookup(tx: Transaction, name: str, kind: str) -> list[str]:
-    """The data of a record in the public zones of the emulated cloud."""
-    found: list[str] = []
-    for record in tx.list("dns.rrsets"):
-        if record.body["name"].lower() == name.lower() and record.body["type"] == kind:
-            found += record.body.get("rrdatas", [])
-    return found
 
 
 def _addresses(tx: Transaction, certificate: Record) -> set[str]:

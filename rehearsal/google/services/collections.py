@@ -26,6 +26,7 @@ class Collection:
         missing: the 404 text, from the name as shown.
         numbered: whether names show the project's number.
         host: the service's host, for policies.
+        taken: the 409 text.
     """
 
     kind: str
@@ -35,6 +36,7 @@ class Collection:
     missing: Callable[[str], str]
     host: str
     numbered: bool = False
+    taken: str = "Resource '{name}' already exists"
 
     def name(self, call: Call, path: str) -> str:
         """A name of the request with the project as the service shows it."""
@@ -65,7 +67,7 @@ class Collection:
             raise ApiError(400, f"Required field {self.identifier} is missing.", "badRequest")
         name = f"{self.name(call, call.path['parent'])}/{self.segment}/{identifier}"
         if call.tx.get(self.kind, name):
-            raise ApiError(409, f"Resource '{name}' already exists", "alreadyExists")
+            raise ApiError(409, self.taken.format(name=name), "alreadyExists")
         return name
 
     def list(self, call: Call, show: Callable[[Record], dict[str, Any]]) -> dict[str, Any]:

@@ -36,7 +36,11 @@ def _put_set(call: Call, zone: Record, given: dict[str, Any]) -> dict[str, Any]:
 def create_zone(call: Call) -> dict[str, Any]:
     """POST of a zone; synchronous. It starts with its NS and SOA records."""
     name, dns_name = str(call.body.get("name", "")), str(call.body.get("dnsName", ""))
-    if not name or not dns_name.endswith("."):
+    for field, value in (("name", name), ("dnsName", dns_name)):
+        if not value:
+            text = f"The 'entity.managedZone.{field}' parameter is required but was missing."
+            raise ApiError(400, text, "required")
+    if not dns_name.endswith("."):
         text = f"Invalid value for 'entity.managedZone.dnsName': '{dns_name}'"
         raise ApiError(400, text, "invalid")
     key = f"projects/{call.project}/managedZones/{name}"

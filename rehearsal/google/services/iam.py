@@ -17,6 +17,7 @@ from ..core import AUTHORIZERS, Call, handles, hexes, lineage
 from ..discovery import Library
 from ..errors import ApiError
 from ..filters import page
+from ..limits import late
 from ..permissions import grants, needed, roles
 from ..store import Record
 from . import policies
@@ -72,6 +73,8 @@ def _account(call: Call) -> Record:
         record = next((item for item in call.tx.list(ACCOUNTS) if item.body["uniqueId"] == email), None)
     if record is None:
         raise ApiError(404, "Unknown service account", "notFound")
+    if late(call.tx, ACCOUNTS, record.key, call.cloud.limits.seconds("accounts"), call.clock.now()):
+        raise ApiError(404, f"Service account {record.key} does not exist.", "notFound")
     return record
 
 
@@ -87,6 +90,7 @@ def create(call: Call) -> dict[str, Any]:
         text = f"Service account {account} already exists within project projects/{call.project}."
         raise ApiError(409, text, "alreadyExists")
     record = seed.service_account_record(call.cloud, call.tx, call.project, email, call.body.get("serviceAccount", {}))
+    record.hidden["made"] = call.clock.now()
     call.tx.put(record)
     return record.body
 

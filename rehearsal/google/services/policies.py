@@ -7,8 +7,10 @@ import hashlib
 import re
 from typing import Any
 
+from ..conditions import BadCondition, compiled
 from ..core import Call, lineage
 from ..errors import ApiError
+from ..limits import late
 from ..permissions import roles
 from ..store import Record
 
@@ -58,7 +60,13 @@ def write(call: Call, resource: str, policy: dict[str, Any]) -> dict[str, Any]:
     body: dict[str, Any] = {"version": 1, "bindings": bindings}
     if policy.get("auditConfigs"):
         body["auditConfigs"] = policy["auditConfigs"]
-    call.tx.put(Record("iam.policies", resource, body, {"revision": revision}))
+    now, hidden = call.clock.now(), record.hidden if record else {}
+    lag = call.cloud.limits.seconds("policies")
+    before: dict[str, Any] = record.body if record else {}
+    if lag and now - float(hidden.get("changed", 0.0)) < lag:
+        before = hidden.get("before") or {}  # what was in effect all the while
+    more = {"changed": now, "before": before} if lag else {}
+    call.tx.put(Record("iam.policies", resource, body, {"revision": revision, **more}))
     return read(call, resource)
 
 
@@ -67,12 +75,23 @@ def _bindings(call: Call, given: list[dict[str, Any]]) -> list[dict[str, Any]]:
     for item in given:
         _check_role(call, item.get("role", ""))
         key = f"{item['role']} {item.get('condition')}"
+        _check_condition(item.get("condition"))
         binding = merged.setdefault(key, {**item, "members": []})
         for member in item.get("members", []):
             _check_member(call, member)
             if member not in binding["members"]:
                 binding["members"].append(member)
     return sorted((item for item in merged.values() if item["members"]), key=lambda item: str(item["role"]))
+
+
+def _check_condition(condition: dict[str, Any] | None) -> None:
+    if condition is None:
+        return
+    try:
+        compiled(str(condition.get("expression", "")))
+    except BadCondition as error:
+        text = f"Condition expression compilation failed: {error}."
+        raise ApiError(400, text, "badRequest") from error
 
 
 def _check_role(call: Call, role: str) -> None:
@@ -90,7 +109,8 @@ def _check_member(call: Call, member: str) -> None:
     project = email.partition("@")[2].removesuffix(".iam.gserviceaccount.com")
     if kind == "serviceAccount" and call.tx.get("projects", project):
         key = f"projects/{project}/serviceAccounts/{email}"
-        if call.tx.get("iam.serviceAccounts", key) is None:
+        unseen = late(call.tx, "iam.serviceAccounts", key, call.cloud.limits.seconds("accounts"), call.clock.now())
+        if unseen or call.tx.get("iam.serviceAccounts", key) is None:
             raise ApiError(400, f"Service account {email} does not exist.", "badRequest")
 
 

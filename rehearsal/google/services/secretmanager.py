@@ -17,7 +17,14 @@ from .masks import apply_mask
 
 _HOST = "secretmanager.googleapis.com"
 SECRETS = Collection(
-    "secretmanager.secrets", "secrets", "secretId", "secrets", lambda name: f"Secret [{name}] not found.", _HOST, True
+    "secretmanager.secrets",
+    "secrets",
+    "secretId",
+    "secrets",
+    lambda name: f"Secret [{name}] not found.",
+    _HOST,
+    True,
+    "Secret [{name}] already exists.",
 )
 VERSIONS = "secretmanager.versions"
 authorize_by_resource("secretmanager", _HOST, numbered=True)

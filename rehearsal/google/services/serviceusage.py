@@ -119,7 +119,7 @@ def disable(call: Call) -> dict[str, Any]:
 def _enable(cloud: Cloud, tx: Transaction, arguments: dict[str, Any], result: Any) -> dict[str, Any]:
     del result
     for name in arguments["names"]:
-        seed.enable(cloud, tx, arguments["project"], name)
+        seed.enable(cloud, tx, arguments["project"], name, cloud.clock.now())
     service = show(cloud, tx, arguments["project"], arguments["names"][0])
     return {"@type": f"{_TYPE}.EnableServiceResponse", "service": service}
 

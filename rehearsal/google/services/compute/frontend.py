@@ -7,7 +7,7 @@ from typing import Any
 
 from ...core import Call, Cloud, handles
 from ...errors import ApiError
-from ...store import Record
+from ...store import Record, public_records
 from . import operations
 from .addresses import external_address
 from .generic import apply, check_fingerprint, check_ready, fetch, save
@@ -275,6 +275,25 @@ def _insert_certificate(call: Call, place: Place, body: dict[str, Any]) -> None:
     body["__hidden__"] = {"privateKey": secret}
 
 
+def _show_certificate(call: Call, record: Record) -> dict[str, Any]:
+    """A managed certificate becomes ACTIVE when each domain's address record points at a load balancer that uses it."""
+    if "managed" not in record.body:
+        return record.body
+    addresses = {
+        str(rule.body.get("IPAddress"))
+        for proxy, _ in call.tx.users_of(record.key)
+        for key, _ in call.tx.users_of(proxy)
+        if (rule := call.tx.get("compute.forwardingRules", key))
+    }
+    domains: dict[str, str] = {}
+    for domain in record.body["managed"]["domains"]:
+        seen = set(public_records(call.tx, f"{domain}.", "A"))
+        unseen = "FAILED_NOT_VISIBLE" if addresses else "PROVISIONING"  # nothing is tried before it is in use
+        domains[domain] = "ACTIVE" if addresses & seen else unseen
+    status = "ACTIVE" if set(domains.values()) == {"ACTIVE"} else "PROVISIONING"
+    return {**record.body, "managed": {**record.body["managed"], "status": status, "domainStatus": domains}}
+
+
 def _expiry(cloud: Cloud, pem: str) -> str:
     """When a certificate ends, in Compute's time.
 
@@ -299,6 +318,7 @@ declare(
         "ssl_certificate",
         defaults={"type": "SELF_MANAGED"},
         on_insert=_insert_certificate,
+        show=_show_certificate,
     )
 )
 

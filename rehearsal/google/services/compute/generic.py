@@ -11,7 +11,7 @@ from ...errors import ApiError, not_emulated
 from ...filters import matches, page
 from ...jobs import WORKS, Work
 from ...store import Record, Transaction
-from . import operations, places
+from . import operations, places, quotas
 from .kinds import KINDS, Kind, stamp
 from .links import Place, key_of, locate, replace_at, resolve, url, values_at, was_not_found
 
@@ -138,8 +138,11 @@ def insert(call: Call) -> dict[str, Any]:
     if earlier := operations.repeated(call):
         return earlier
     body = {key: value for key, value in clean(call.body).items() if key not in (*_SERVER, *kind.output, *kind.dropped)}
+    operation = kind.operation("insert", call.method.id)
+    if refusal := quotas.exceeded(call, place, body):
+        return quotas.refused(call, place, operation, refusal)
     record = create(call, kind, place, body)
-    return operations.begin(call, record, kind.operation("insert", call.method.id), scope=place.scope)
+    return operations.begin(call, record, operation, scope=place.scope)
 
 
 def create(call: Call, kind: Kind, place: Place, body: dict[str, Any]) -> Record:
@@ -390,7 +393,7 @@ def _delete(cloud: Cloud, tx: Transaction, arguments: dict[str, Any], result: An
 
 def _refuse(cloud: Cloud, tx: Transaction, arguments: dict[str, Any], result: Any) -> None:
     del cloud, tx, result
-    raise ApiError(arguments["code"], arguments["message"], arguments["reason"])
+    raise ApiError(arguments["code"], arguments["message"], arguments["reason"], details=arguments.get("details"))
 
 
 WORKS["compute.delete"] = Work(finish=_delete)

@@ -12,7 +12,7 @@ from ...errors import ApiError
 from ...jobs import WORKS, Arguments, Failure, Work
 from ...store import Record, Transaction
 from ...substrate import MachineSpec
-from . import operations, places
+from . import operations, places, quotas
 from .addresses import external_address, internal_address
 from .disks import boot_disk
 from .generic import check_ready, clean, create, fetch, save, with_defaults
@@ -81,12 +81,23 @@ def _interfaces(call: Call, place: Place, body: dict[str, Any]) -> dict[str, Any
         nic.setdefault("stackType", "IPV4_ONLY")
         nic.setdefault("networkIP", internal_address(call, subnetwork))
         _access(call, nic)
+        _aliases(nic, subnetwork)
         nic["fingerprint"] = digest({"index": index, "ip": nic["networkIP"]})
         addresses.append(nic["networkIP"])
         links["networkInterfaces.network"].append(network)
         links["networkInterfaces.subnetwork"].append(subnetwork.key)
         body.setdefault("networkInterfaces", [nic])
     return {"addresses": addresses, "links": links}
+
+
+def _aliases(nic: dict[str, Any], subnetwork: Record) -> None:
+    """An alias range that is only a size (`/24`) becomes the first of that size in its secondary range."""
+    ranges = {item["rangeName"]: item["ipCidrRange"] for item in subnetwork.body.get("secondaryIpRanges", [])}
+    for alias in nic.get("aliasIpRanges", []):
+        within = ranges.get(alias.get("subnetworkRangeName", ""), subnetwork.body["ipCidrRange"])
+        if str(alias.get("ipCidrRange", "")).startswith("/"):
+            block = within.partition("/")[0]
+            alias["ipCidrRange"] = f"{block}{alias['ipCidrRange']}"
 
 
 def _access(call: Call, nic: dict[str, Any]) -> None:
@@ -99,7 +110,7 @@ def _access(call: Call, nic: dict[str, Any]) -> None:
         }
         for name, value in defaults.items():
             access.setdefault(name, value)
-        access.setdefault("natIP", external_address(call))
+        access["natIP"] = access.get("natIP") or external_address(call)
 
 
 def _subnetwork(call: Call, region: str, nic: dict[str, Any]) -> Record:
@@ -212,6 +223,8 @@ def insert(call: Call) -> dict[str, Any]:
         for key, value in clean(call.body).items()
         if key not in ("id", "kind", "selfLink", "zone", "fingerprint")
     }
+    if refusal := quotas.exceeded(call, place, given):
+        return quotas.refused(call, place, "insert", refusal)
     record = create(call, INSTANCE, place, given)
     arguments = {"key": record.key, "fresh": True}
     return operations.begin(

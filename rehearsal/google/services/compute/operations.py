@@ -95,7 +95,10 @@ def _end(cloud: Cloud, operation: Record, failure: Failure | None, response: Any
     operation.body.update(status="DONE", progress=100, endTime=cloud.clock.pacific())
     if failure:
         code = _CODES.get(failure.reason, failure.reason)
-        operation.body["error"] = {"errors": [{"code": code, "message": failure.message}]}
+        error: dict[str, Any] = {"code": code, "message": failure.message}
+        if failure.details:
+            error["errorDetails"] = list(failure.details)
+        operation.body["error"] = {"errors": [error]}
         operation.body["httpErrorStatusCode"] = failure.code
         operation.body["httpErrorMessage"] = _MESSAGES.get(failure.code, "BAD REQUEST")
 

@@ -70,13 +70,6 @@ def region(base: str, project: str, name: str) -> dict[str, Any]:
         "description": name,
         "status": "UP",
         "zones": [f"{base}projects/{project}/zones/{zone}" for zone in zones_of(name)],
-        "quotas": [
-            {"metric": "CPUS", "limit": 72.0, "usage": 0.0},
-            {"metric": "IN_USE_ADDRESSES", "limit": 69.0, "usage": 0.0},
-            {"metric": "STATIC_ADDRESSES", "limit": 69.0, "usage": 0.0},
-            {"metric": "SSD_TOTAL_GB", "limit": 500.0, "usage": 0.0},
-            {"metric": "DISKS_TOTAL_GB", "limit": 4096.0, "usage": 0.0},
-        ],
         "selfLink": f"{base}projects/{project}/regions/{name}",
         "supportsPzs": False,
     }

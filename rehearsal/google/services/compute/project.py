@@ -10,16 +10,11 @@ from ...core import Call, handles
 from ...errors import ApiError
 from ...filters import matches, page
 from ...store import Record
-from . import operations, places
+from . import operations, places, quotas
 from .kinds import digest
 from .links import BASE, url, was_not_found
 
 _KIND = "compute.projects"
-_QUOTAS = (
-    ("NETWORKS", 15.0), ("SUBNETWORKS", 175.0), ("FIREWALLS", 200.0), ("ROUTERS", 20.0), ("STATIC_ADDRESSES", 69.0),
-    ("IN_USE_ADDRESSES", 69.0), ("FORWARDING_RULES", 45.0), ("BACKEND_SERVICES", 50.0), ("URL_MAPS", 30.0),
-    ("HEALTH_CHECKS", 75.0), ("SSL_CERTIFICATES", 30.0), ("SECURITY_POLICIES", 10.0), ("IMAGES", 2000.0),
-)  # fmt: skip
 
 
 def project_record(call: Call) -> Record:
@@ -35,7 +30,6 @@ def project_record(call: Call) -> Record:
         "creationTimestamp": "2026-01-05T01:00:00.000-08:00",
         "name": call.project,
         "commonInstanceMetadata": {"kind": "compute#metadata", "fingerprint": digest(None)},
-        "quotas": [{"metric": metric, "limit": limit, "usage": 0.0} for metric, limit in _QUOTAS],
         "selfLink": url(key),
         "defaultServiceAccount": f"{number}-compute@developer.gserviceaccount.com",
         "xpnProjectStatus": "UNSPECIFIED_XPN_PROJECT_STATUS",
@@ -51,10 +45,7 @@ def project_record(call: Call) -> Record:
 def get_project(call: Call) -> dict[str, Any]:
     """GET of the project, with the number of networks and firewalls in use."""
     body = copy.deepcopy(project_record(call).body)
-    for quota in body["quotas"]:
-        head, *rest = quota["metric"].lower().split("_")
-        collection = head + "".join(word.capitalize() for word in rest)
-        quota["usage"] = float(len(call.tx.list(f"compute.{collection}", f"projects/{call.project}/")))
+    body["quotas"] = quotas.shown(call, None)
     return body
 
 
@@ -88,13 +79,14 @@ def get_region(call: Call) -> dict[str, Any]:
     """GET of a region."""
     if not places.is_region(call.path["region"]):
         raise was_not_found(f"projects/{call.project}/regions/{call.path['region']}")
-    return places.region(BASE, call.project, call.path["region"])
+    region = call.path["region"]
+    return {**places.region(BASE, call.project, region), "quotas": quotas.shown(call, region)}
 
 
 @handles("compute.regions.list")
 def list_regions(call: Call) -> dict[str, Any]:
     """All regions."""
-    items = [places.region(BASE, call.project, name) for name in places.REGIONS]
+    items = [{**places.region(BASE, call.project, name), "quotas": quotas.shown(call, name)} for name in places.REGIONS]
     return _list(call, "compute#regionList", f"projects/{call.project}/regions", items)
 
 

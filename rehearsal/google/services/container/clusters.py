@@ -14,7 +14,7 @@ from ...store import Record, Transaction
 from ...substrate import ClusterSpec
 from ..compute import places
 from ..compute.generic import clean, with_defaults
-from . import defaults, networking, nodepools
+from . import defaults, firewalls, networking, nodepools
 from .networking import bad
 from .nodepools import CLUSTERS, find_cluster
 from .operations import begin, is_zone, link, refuse_if_busy
@@ -104,6 +104,7 @@ def _fill(call: Call, location: str, key: str, given: dict[str, Any]) -> Record:
     record = Record(CLUSTERS, key, body, {"ranges": used, "addresses": [inner], "number": new_id(call.tx)})
     network, subnetwork = body["networkConfig"]["network"], body["networkConfig"]["subnetwork"]
     call.tx.link(key, {"network": [network], "ranges": [subnetwork]})
+    firewalls.make(call.cloud, call.tx, record, home.body["ipCidrRange"])
     return record
 
 
@@ -223,9 +224,11 @@ def _status(tx: Transaction, cluster: Record, status: str, message: str | None) 
 
 
 def _finish_delete(cloud: Cloud, tx: Transaction, arguments: Arguments, result: Any) -> None:
-    del cloud, result
+    del result
     for pool in tx.list(nodepools.KIND, f"{arguments['key']}/nodePools/"):
         tx.delete(nodepools.KIND, pool.key)
+    if cluster := tx.get(CLUSTERS, arguments["key"]):
+        firewalls.remove(cloud, tx, cluster)
     tx.delete(CLUSTERS, arguments["key"])
 
 
