@@ -76,8 +76,10 @@ def _cloud_verbs(verb: Callable[[str, str, str], argparse.ArgumentParser]) -> No
     add.add_argument("--count", type=int, metavar="N", help="how many are hit; 0 is all from then on (default: 1)")
     add.add_argument("--chance", type=float, metavar="P", help="hit each call with this chance (with --seed: 0.5)")
     add.add_argument("--seed", type=int, metavar="N", help="of the chance; the same seed hits the same calls")
-    actions.add_parser("list", help="show the faults and what they hit")
-    actions.add_parser("clear", help="remove all faults; what they held up goes on")
+    shown = actions.add_parser("list", help="show the faults and what they hit")
+    cleared = actions.add_parser("clear", help="remove all faults; what they held up goes on")
+    for action in (add, shown, cleared):  # before or after the action's name
+        action.add_argument("--world", default=argparse.SUPPRESS, metavar="NAME", help=argparse.SUPPRESS)
     limits = verb("limits", "cloud.limits", "show or set quotas, rate limits, and how late changes are seen")
     limits.add_argument("settings", nargs="*", metavar="NAME=VALUE", help="e.g. quota.NETWORKS=5 accounts_seconds=30")
 
