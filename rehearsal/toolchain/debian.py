@@ -92,5 +92,8 @@ POSTGRESQL = Unpacked("postgresql", ("postgresql-15", "postgresql-client-15"))
 
 def unpack_all() -> None:
     """Unpacks everything that the world takes from Debian."""
-    for packages in (NODE, POSTGRESQL):
+    missing = [packages for packages in (NODE, POSTGRESQL) if not packages.root.is_dir()]
+    if missing and os.geteuid() == 0:
+        run(["apt-get", "-qq", "update"], ADVICE)  # a new machine has no lists, or old ones
+    for packages in missing:
         packages.unpack()
