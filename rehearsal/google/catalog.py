@@ -50,6 +50,14 @@ SERVICES: tuple[Service, ...] = (
 )
 BY_API = {service.api: service for service in SERVICES}
 
+
+def declare(service: Service) -> None:
+    """Makes one more service known, as a line in `SERVICES` does."""
+    global SERVICES
+    SERVICES = (*SERVICES, service)
+    BY_API[service.api] = service
+
+
 # What a project made in the console has enabled (Google's documentation of default services); Cloud Resource Manager
 # is not among it. The IAM APIs are on wherever somebody has made a service account by the console.
 FRESH = (

@@ -80,7 +80,7 @@ class Response:
         """The body as bytes."""
         if self.body is None:
             return b""
-        return self.body if isinstance(self.body, bytes) else json.dumps(self.body, indent=2).encode()
+        return self.body if isinstance(self.body, bytes) else json.dumps(self.body).encode()
 
 
 @dataclass

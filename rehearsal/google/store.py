@@ -11,7 +11,7 @@ import json
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import astuple, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,7 @@ def canonical(value: Any) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
+_LAST = chr(0x10FFFF)  # sorts behind everything that a key may hold
 # What resources hold that nobody may read back.
 _SECRETS = {"password", "data", "privateKey", "private_key_pem", "oauth2ClientSecret"}
 
@@ -57,6 +58,12 @@ class Record:
     sequence: int = 0
 
 
+def _hidden(text: str) -> dict[str, Any]:
+    """What only the emulator knows; mostly nothing, which needs no reading."""
+    found: dict[str, Any] = json.loads(text) if text != "{}" else {}
+    return found
+
+
 class Transaction:
     """Reads and writes of one request."""
 
@@ -68,15 +75,22 @@ class Transaction:
         row = self._connection.execute(
             "SELECT body, hidden, sequence FROM resources WHERE kind = ? AND key = ?", (kind, key)
         ).fetchone()
-        return Record(kind, key, json.loads(row[0]), json.loads(row[1]), row[2]) if row else None
+        return Record(kind, key, json.loads(row[0]), _hidden(row[1]), row[2]) if row else None
 
     def list(self, kind: str, prefix: str = "") -> list[Record]:
         """All resources of a kind whose key starts with `prefix`, in the order of their keys."""
         rows = self._connection.execute(
-            "SELECT key, body, hidden, sequence FROM resources WHERE kind = ? AND substr(key, 1, ?) = ? ORDER BY key",
-            (kind, len(prefix), prefix),
+            "SELECT key, body, hidden, sequence FROM resources WHERE kind = ? AND key >= ? AND key < ? ORDER BY key",
+            (kind, prefix, prefix + _LAST),
         )
-        return [Record(kind, key, json.loads(body), json.loads(hidden), seq) for key, body, hidden, seq in rows]
+        return [Record(kind, key, json.loads(body), _hidden(hidden), seq) for key, body, hidden, seq in rows]
+
+    def count(self, kind: str, prefix: str = "") -> int:
+        """How many resources of a kind there are whose key starts with `prefix`."""
+        row = self._connection.execute(
+            "SELECT count(*) FROM resources WHERE kind = ? AND key >= ? AND key < ?", (kind, prefix, prefix + _LAST)
+        ).fetchone()
+        return int(row[0])
 
     def find(self, key: str) -> Record | None:
         """The resource with this key, whatever its kind."""
@@ -220,7 +234,7 @@ class CallLog:
         self._connection.execute(
             "INSERT INTO calls (time, method, resource, status, milliseconds, principal, fault) "
             "VALUES (?, ?, ?, ?, ?, ?, ?)",
-            astuple(call),
+            (call.time, call.method, call.resource, call.status, call.milliseconds, call.principal, call.fault),
         )
 
     def since(self, number: int, last: int | None = None) -> list[dict[str, Any]]:

@@ -27,6 +27,8 @@ _COUNTED = {
     "securityPolicies": "SECURITY_POLICIES", "instances": "INSTANCES",
 }  # fmt: skip
 
+_COLLECTION = {metric: collection for collection, metric in _COUNTED.items()}
+
 
 def _needs(call: Call, place: Place, body: dict[str, Any]) -> dict[str, float]:
     """How much of which metric a new resource takes."""
@@ -47,8 +49,11 @@ def _disk_metric(body: dict[str, Any]) -> str:
 def used(call: Call, metric: str, region: str | None) -> float:
     """How much of a metric the project uses, in all or in a region."""
     total = 0.0
-    for collection in (*_COUNTED, "disks"):
-        for record in call.tx.list(f"compute.{collection}", f"projects/{call.project}/"):
+    head = f"projects/{call.project}/"
+    if region is None and metric in _COLLECTION:
+        return float(call.tx.count(f"compute.{_COLLECTION[metric]}", head))
+    for collection in ("addresses", "instances", "disks"):
+        for record in call.tx.list(f"compute.{collection}", head):
             parts = record.key.split("/")
             place = Place("/".join(parts[:-2]), collection, record.key)
             if region is None or _region(place) == region:
