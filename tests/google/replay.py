@@ -157,10 +157,32 @@ class Replay:
         body = self._collapsed(_json(response.content()))
         self._note(index, request, expected, body, response.status)
         self.outcome.total += 1
-        if differences := compare.compare(request, expected, response.status, body):
+        differences = compare.compare(request, expected, response.status, body)
+        if differences and request["method"] == "GET" and await self._is_twin(application, cloud, request, expected):
+            differences = []
+        if differences:
             self.outcome.wrong += 1
             what = f"#{index} {request['method']} {urlsplit(request['url']).path}"
             self.outcome.differences += [f"{what}: {item}" for item in differences]
+
+    async def _is_twin(
+        self, application: Application, cloud: Cloud, request: dict[str, Any], expected: dict[str, Any]
+    ) -> bool:
+        """Whether the recorded answer is that of another resource of the same recorded name.
+
+        A reference does not say which one it means (two of three addresses of a NAT), so neither does what it changes.
+        """
+        place, _, query = request["url"].partition("?")
+        head, _, name = place.rpartition("/")
+        recorded = self._tangle.renamed.get(name, name)
+        for other in (recorded, *(fresh for fresh, of in self._tangle.renamed.items() if of == recorded)):
+            again = {**request, "url": f"{head}/{other}?{query}"}
+            if other == name:
+                continue
+            response = await application._answer(_request(again, self._token(cloud), self._beta))
+            if not compare.compare(again, expected, response.status, self._collapsed(_json(response.content()))):
+                return True
+        return False
 
     def _prepare(self, request: dict[str, Any]) -> None:
         """What the recorded request holds of the recorded run becomes this run's."""

@@ -115,3 +115,19 @@ def test_resources_of_one_placeholder_are_told_apart() -> None:
     assert names[1:2] + names[3:] == ["addressid-2", "addressid", "addressid", "addressid-2"]
     assert entries[2]["request"]["body"]["name"] == "addressid-2"
     assert tangle.renamed == {"addressid-2": "addressid"}
+
+
+def test_changes_of_several_resources_at_once_are_told_apart() -> None:
+    address = f"{COLLECTION}/addressid"
+    entries = [_entry("POST", COLLECTION, 200, _operation("insert"), {"name": "addressid"}) for _ in range(2)]
+    entries += [_entry("GET", address, 200, {"name": "addressid"}) for _ in range(2)]
+    labels = {"labels": {"a": "b"}}
+    entries += [_entry("POST", f"{address}/setLabels", 200, _operation("setLabels"), labels) for _ in range(2)]
+    nats = {"nats": [{"natIps": ["projects/p/global/addresses/addressid"] * 2}]}
+    entries.append(_entry("PATCH", COLLECTION.replace("addresses", "routers/r"), 200, None, nats))
+    Untangler(entries).run()
+    assert [entry["request"]["url"].split("/")[-1] for entry in entries[2:4]] == ["addressid", "addressid-2"]
+    assert {entry["request"]["url"].split("/")[-2] for entry in entries[4:6]} == {"addressid", "addressid-2"}
+    assert [ip.split("/")[-1] for ip in nats["nats"][0]["natIps"]] == ["addressid", "addressid"]
+    meant = entries[6]["request"]["body"]["nats"][0]["natIps"]
+    assert sorted(ip.split("/")[-1] for ip in meant) == ["addressid", "addressid-2"]

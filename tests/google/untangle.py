@@ -123,7 +123,7 @@ class Untangler:
             return
         else:
             thing = self._choose(alive, request["method"], path.removeprefix(base), answer.get("body"))
-            self._note(index, thing, entry, path == base)
+            self._note(index, thing, entry, path.removeprefix(base))
             meant = thing.name
         if meant != name:
             rest = path.removeprefix(base)
@@ -137,15 +137,16 @@ class Untangler:
             return max(alive, key=lambda thing: (thing.likeness(answer), -thing.reads))
         verb = method + rest
         last = max(alive, key=lambda thing: thing.touched)
-        rivals = [thing for thing in alive if thing.known == last.known and thing.verbs[verb] < last.verbs[verb]]
-        return rivals[0] if rivals else last
+        if not (last.changed and last.verbs[verb]):
+            return last
+        return min(alive, key=lambda thing: thing.verbs[verb])  # nobody does the same twice without a look
 
-    def _note(self, index: int, thing: Thing, entry: Entry, whole: bool) -> None:
+    def _note(self, index: int, thing: Thing, entry: Entry, rest: str) -> None:
         """What the recording tells of a resource by this entry."""
         request, answer = entry["request"], entry["response"]
         thing.touched = index
         if request["method"] == "GET":
-            if whole and answer["status"] == 200 and isinstance(answer.get("body"), dict):
+            if not rest and answer["status"] == 200 and isinstance(answer.get("body"), dict):
                 if thing.reads and not thing.changed:
                     self.outside[index] = _changed(thing.known, answer["body"])
                 thing.known, thing.reads, thing.changed = answer["body"], thing.reads + 1, False
@@ -153,8 +154,8 @@ class Untangler:
         if answer["status"] >= 300:
             return
         thing.changed = True
-        thing.verbs[request["method"] + path_of(request["url"]).rpartition(thing.name)[2]] += 1
-        if request["method"] == "DELETE" and whole and not self._fails(index):
+        thing.verbs[request["method"] + rest] += 1
+        if request["method"] == "DELETE" and not rest and not self._fails(index):
             thing.alive = False
         elif isinstance(request.get("body"), dict):
             thing.known = {**thing.known, **request["body"]}
