@@ -347,3 +347,24 @@ def test_wrong_limits_are_refused(google: Emulator, given: Any, text: str) -> No
     status, answer = google.request("PUT", "/limits", given)
     assert status == 400
     assert text in answer["error"]
+
+
+def test_more_pod_ranges_for_a_cluster(google: Emulator) -> None:
+    ranges = [{"rangeName": "more", "ipCidrRange": "10.64.0.0/16"}]
+    more = {"name": "s2", "network": f"projects/{PROJECT}/global/networks/n", "ipCidrRange": "10.1.0.0/20"}
+    ok(google, "POST", f"{REGION}/subnetworks", {**more, "secondaryIpRanges": ranges})
+    _cluster(google)
+
+    def updated(value: list[dict[str, Any]]) -> Any:
+        update = {"desiredAdditionalIpRangesConfig": {"additionalIpRangesConfigs": value}}
+        _await_operation(google, ok(google, "PUT", f"{CLUSTERS}/c", {"update": update}))
+        return ok(google, "GET", f"{CLUSTERS}/c")["ipAllocationPolicy"].get("additionalIpRangesConfigs")
+
+    key = f"projects/{PROJECT}/regions/europe-west1/subnetworks/s2"
+    wanted = [{"subnetwork": key, "podIpv4RangeNames": ["more"]}]
+    assert updated([{"subnetwork": "s2", "podIpv4RangeNames": ["more"]}]) == wanted
+    assert updated([]) is None
+    wrong = [{**wanted[0], "podIpv4RangeNames": ["x"]}]
+    update = {"desiredAdditionalIpRangesConfig": {"additionalIpRangesConfigs": wrong}}
+    status, answer = google.request("PUT", f"{CLUSTERS}/c", {"update": update})
+    assert (status, error_of(answer)["status"]) == (400, "INVALID_ARGUMENT")

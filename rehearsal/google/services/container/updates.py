@@ -122,7 +122,47 @@ def _datapath(call: Call, cluster: Record, value: str) -> None:
         raise bad(f"Changing the datapath provider from {current} to {value} is not supported.")
 
 
+def _ranges(call: Call, cluster: Record, value: dict[str, Any]) -> None:
+    """All ranges of further subnetworks at once; an empty list takes them away."""
+    policy, found = cluster.body["ipAllocationPolicy"], []
+    home = cluster.body["networkConfig"]["subnetwork"].rpartition("/")[0]
+    for item in value.get("additionalIpRangesConfigs", []):
+        key = f"{home}/{networking.short(item.get('subnetwork', ''))}"
+        record = call.tx.get("compute.subnetworks", key)
+        known = [part["rangeName"] for part in record.body.get("secondaryIpRanges", [])] if record else []
+        for name in item.get("podIpv4RangeNames", []):
+            if name not in known:
+                raise bad(f'Secondary range "{name}" does not exist in subnetwork "{key}".')
+        found.append({**item, "subnetwork": key})
+    policy.pop("additionalIpRangesConfigs", None)
+    if found:
+        policy["additionalIpRangesConfigs"] = found
+
+
+def _pod_ranges(call: Call, cluster: Record, value: dict[str, Any], *, gone: bool = False) -> None:
+    """More secondary ranges of the cluster's own subnetwork for pods, or some fewer."""
+    del call
+    policy, given = cluster.body["ipAllocationPolicy"], value.get("podRangeNames", [])
+    now = policy.pop("additionalPodRangesConfig", {}).get("podRangeNames", [])
+    names = [name for name in now if name not in given] if gone else list(dict.fromkeys([*now, *given]))
+    if names:
+        policy["additionalPodRangesConfig"] = {"podRangeNames": names}
+
+
+def _general(call: Call, name: str) -> Change | None:
+    """What a field without a rule of its own sets: the member of the same name, of the cluster or of its network."""
+    member = name.removeprefix("desired")
+    member = member[:1].lower() + member[1:]
+    schemas = call.document.schemas
+    if member in schemas["Cluster"]["properties"]:
+        return _set(member)
+    return _set("networkConfig", member) if member in schemas["NetworkConfig"]["properties"] else None
+
+
 _FIELDS: dict[str, Change] = {
+    "additionalPodRangesConfig": _pod_ranges,
+    "removedAdditionalPodRangesConfig": lambda call, cluster, value: _pod_ranges(call, cluster, value, gone=True),
+    "desiredAdditionalIpRangesConfig": _ranges,
     "desiredAddonsConfig": _merged("addonsConfig"),
     "desiredAnonymousAuthenticationConfig": _set("anonymousAuthenticationConfig"),
     "desiredAuthenticatorGroupsConfig": _set("authenticatorGroupsConfig"),
@@ -189,9 +229,10 @@ def update(call: Call) -> dict[str, Any]:
     if len(wanted) > 1:
         raise bad(f"Only one field can be updated at a time; got: {', '.join(sorted(wanted))}.")
     name, value = next(iter(wanted.items()))
-    if name not in _FIELDS:
+    change = _FIELDS.get(name) or _general(call, name)
+    if change is None:
         raise ApiError(501, f"UpdateCluster of {name} exists at Google but is not emulated in this world.")
-    _FIELDS[name](call, cluster, value)
+    change(call, cluster, value)
     kind = "UPGRADE_MASTER" if name == "desiredMasterVersion" else "UPDATE_CLUSTER"
     return _changed(call, cluster, kind)
 
