@@ -10,6 +10,7 @@ import argparse
 import json
 import sys
 import time
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,18 @@ def found(folder: Path, wanted: str) -> list[tuple[Path, str]]:
         what = f" whose name contains {wanted!r}" if wanted else ""
         raise NotARecording(f"{folder} holds no recordings{what} (files <service>/<resource>/<scenario>.json)")
     return chosen
+
+
+def _replayed(path: Path, name: str) -> Outcome:
+    """The outcome of one file; a breakdown of the replay itself fails the file and says what broke, not the run."""
+    try:
+        return replay(path, name)
+    except NotARecording:
+        raise
+    except Exception as error:
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        text = f"the replay broke down: {type(error).__name__}: {error} ({Path(place.filename).name}:{place.lineno})"
+        return Outcome(name, total=1, differences=[text], wrong=1)
 
 
 def show(outcome: Outcome, seconds: float) -> None:
@@ -109,7 +122,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         for path, name in found(options.folder, options.filter):
             start = time.perf_counter()
-            outcomes.append(replay(path, name))
+            outcomes.append(_replayed(path, name))
             times[name] = time.perf_counter() - start
             show(outcomes[-1], times[name])
     except NotARecording as error:

@@ -92,6 +92,21 @@ def test_folder_that_is_none(
     assert "make replay RECORDINGS=FOLDER" in errors
 
 
+def test_a_replay_that_breaks_down_fails_its_file_only(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    broken = tmp_path / "a" / "broken.json"
+    broken.parent.mkdir(parents=True)
+    broken.write_text(json.dumps({"entries": [_entry("GET", f"{ZONES}/z", 200, {"name": 7, "status": []})]}))
+    _recording(tmp_path, MISSING)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tests.google.replay.compare.compare", _explode)
+        assert main([str(tmp_path)]) == 1
+    assert capsys.readouterr().out.count("the replay broke down: ZeroDivisionError") == 2
+
+
+def _explode(*_: Any) -> list[str]:
+    raise ZeroDivisionError
+
+
 COLLECTION = "https://compute.googleapis.com/compute/v1/projects/p/global/addresses"
 
 

@@ -53,6 +53,21 @@ declare(
 )
 
 
+# Managed groups are only kept as they are declared: no machines come of them.
+declare(
+    Kind(
+        "instanceGroupManagers",
+        "instanceGroupManager",
+        "instance_group_manager",
+        references=("instanceTemplate", "versions[].instanceTemplate"),
+        defaults={"description": ""},
+        output=("status", "currentActions", "instanceGroup"),
+        fingerprint=True,
+        operations={verb: f"compute.instanceGroupManagers.{verb}" for verb in ("insert", "delete")},
+    )
+)
+
+
 def _insert_group(call: Call, place: Place, body: dict[str, Any]) -> None:
     if "network" not in body:
         body["network"] = url(f"projects/{call.project}/global/networks/default")
