@@ -46,7 +46,7 @@ def _await(url: str) -> None:
         try:
             assert requests.get(f"{url}/healthz", timeout=5).json()["status"] == "ok"
             return
-        except requests.ConnectionError:
+        except (requests.ConnectionError, requests.exceptions.ChunkedEncodingError):
             assert time.monotonic() < deadline, "the emulator does not come up"
             threading.Event().wait(0.02)
 
@@ -68,7 +68,7 @@ def test_a_kill_leaves_nothing_half_written(tmp_path: Path) -> None:
             body = {"name": f"n{number}", "autoCreateSubnetworks": False}
             try:
                 assert caller.post(url + NETWORKS, json=body, timeout=10).status_code == 200
-            except requests.ConnectionError:
+            except (requests.ConnectionError, requests.exceptions.ChunkedEncodingError):
                 break
             answered.append(body["name"])
     assert answered
