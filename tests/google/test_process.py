@@ -62,6 +62,7 @@ def session(url: str) -> requests.Session:
 def test_a_kill_leaves_nothing_half_written(tmp_path: Path) -> None:
     answered: list[str] = []
     with process(tmp_path) as (started, url):
+        requests.put(f"{url}/limits", json={"quotas": {"NETWORKS": 1e9}}, timeout=5).raise_for_status()
         caller, halt = session(url), threading.Timer(0.5, started.kill)
         halt.start()
         for number in range(100_000):
