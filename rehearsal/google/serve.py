@@ -87,6 +87,7 @@ def settings(config: Config) -> Hypercorn:
     result.loglevel = "WARNING"
     result.graceful_timeout = 1.0
     result.keep_alive_timeout = 300.0
+    result.keep_alive_max_requests = 10_000_000
     result.h11_max_incomplete_size = 1 << 20
     return result
 
