@@ -10,8 +10,8 @@ version_added: "0.1.0"
 description:
   - Clones the branch, compares it with the wanted content, and commits and pushes what differs.
   - Files of O(files), O(trees) and O(downloads) are made exactly as wanted, and whatever else lies in the folders of
-    O(trees) and O(owned_folders) is removed. Files of O(seeds) are written once and left alone from then on. All other
-    files are left alone always.
+    O(trees) and O(owned_folders) is removed. Files of O(seeds) are written at the first hand-off, while none of the
+    others is there, and never again, even if somebody removes them. All other files are left alone always.
   - When somebody else pushes meanwhile, the module starts over from the new commit.
 author: MLOps platform
 options:
@@ -22,7 +22,7 @@ options:
   message: {description: Message of the commit., type: str, required: true}
   author: {description: "Author of the commit, as V(Name <address>).", type: str, required: true}
   files: {description: Texts by path., type: dict, default: {}}
-  seeds: {description: Texts by path that are written only where there is no such file., type: dict, default: {}}
+  seeds: {description: Texts by path that are written at the first hand-off only., type: dict, default: {}}
   owned_folders: {description: Folders in which nothing else may lie., type: list, elements: str, default: []}
   trees:
     description: Local folders to copy, without their templates (C(*.j2)).

@@ -76,8 +76,8 @@ def _time(cloud: Cloud, request: Request) -> Response:
 def _set_time(cloud: Cloud, request: Request) -> Response:
     given = request.json()
     scale = given.get("scale") if isinstance(given, dict) else None
-    if not isinstance(scale, int | float) or isinstance(scale, bool) or scale < 0:
-        return Response({"error": 'PUT /time wants {"scale": 0} or more'}, 400)
+    if not isinstance(scale, int | float) or isinstance(scale, bool) or not 0 <= scale <= 10:
+        return Response({"error": 'PUT /time wants {"scale": S} with S from 0 to 10'}, 400)
     cloud.clock.scale = float(scale)
     return Response({"scale": cloud.clock.scale})
 

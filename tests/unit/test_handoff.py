@@ -78,6 +78,14 @@ def test_people_own_seeds_and_unnamed_files(remote: Path) -> None:
     assert held(remote) == {"projects/a.yaml": "first", "other.txt": "theirs", "new.txt": "n"}
 
 
+def test_a_seed_that_people_removed_does_not_come_back(remote: Path) -> None:
+    wanted = options(remote, seeds={"projects/a.yaml": "first"}, files={"pins.yaml": "1"})
+    handoff.hand_off(wanted, check=False)
+    handoff.hand_off(options(remote, owned_folders=["projects"], files={"pins.yaml": "1"}), check=False)
+    assert held(remote) == {"pins.yaml": "1"}
+    assert handoff.hand_off(wanted, check=False).changes == []
+
+
 def test_stale_files_in_owned_folders_go(remote: Path, tmp_path: Path) -> None:
     tree = tmp_path / "tree"
     tree.mkdir()

@@ -47,8 +47,22 @@ class Executor:
         return self.seen
 
     def plan(self, wanted: Sequence[Resource], *, absent: bool = False) -> Plan:
-        """Read and plan."""
-        return make_plan(wanted, self.observe(wanted), absent=absent)
+        """Read and plan. Raises PlatformError where something that would be removed is protected."""
+        plan = make_plan(wanted, self.observe(wanted), absent=absent)
+        if absent:
+            self._ask_guards(plan)
+        return plan
+
+    def _ask_guards(self, plan: Plan) -> None:
+        for step in plan.steps.values():
+            guard, have = step.resource.kind.guard, self.seen[step.resource.key]
+            if (
+                step.action == DELETE
+                and guard
+                and have is not None
+                and (reason := guard(self.api, step.resource, have))
+            ):
+                raise PlatformError(reason, action="delete", resource=step.resource.title, reason="protected")
 
     def apply(self, plan: Plan) -> None:
         """Carry out *plan*. Raises the first PlatformError, after the steps then running have ended."""

@@ -156,7 +156,8 @@ class Kind(ABC):
     the states of a resource that is still being made or removed, and of one that never will be.
     ``appears_with_parent``: making what it depends on may make it too. ``keep``: `state: absent` leaves it.
     ``steady_reads``: how many reads in a row must find a new one before others may rely on it. ``repeats``: updates
-    that make one change a call and are called until nothing drifts.
+    that make one change a call and are called until nothing drifts. ``guard`` says why what is there must not be
+    removed now ('' if it may): it is asked of the whole graph before anything is removed.
     """
 
     name: str
@@ -168,6 +169,7 @@ class Kind(ABC):
     keep: bool = False
     steady_reads: int = 1
     repeats: frozenset[str] = frozenset()
+    guard: Callable[[Caller, Resource, Spec], str] | None = None
 
     def link_of(self, resource: Resource) -> str:
         """The relative resource name others refer to; '' for kinds without one."""

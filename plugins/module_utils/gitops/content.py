@@ -1,7 +1,8 @@
 """What a repository is to hold, compared with what it holds: pure, but for reading the two.
 
 Three kinds of paths: *owned* ones are exactly as wanted, and what else lies in an owned folder is removed; *seeds* are
-written once and are then people's; all others are left alone.
+written at the first hand-off, before which none of the owned files is there, and are then people's; all others are
+left alone.
 """
 
 from __future__ import annotations
@@ -104,8 +105,9 @@ def compare(wanted: Wanted, folder: Path) -> list[Change]:
         before = _read(folder / path)
         if before != content:
             changes.append(Change(path, before, content))
+    handed_over = any((folder / path).exists() for path in wanted.owned)
     for path, content in wanted.seeds.items():
-        if not (folder / path).exists():
+        if not handed_over and not (folder / path).exists():
             changes.append(Change(path, None, content))
     keep = {*wanted.owned, *wanted.seeds}
     changes += [Change(path, _read(folder / path), None) for path in _files(folder, wanted.folders) if path not in keep]

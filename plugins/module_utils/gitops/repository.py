@@ -80,7 +80,7 @@ class Repository:
             reason = reason.replace(self._password, "***")
         hint = "Does the repository exist, and may this account write to it?"
         if "Authentication failed" in reason or "403" in reason or "401" in reason:
-            hint = "Set gitops.username and PLATFORM_GIT_TOKEN (or gitops.token) to an account that may write to it."
+            hint = "Set gitops.username and PLATFORM_GIT_TOKEN (or gitops_token) to an account that may write to it."
         elif "Could not resolve host" in reason or "Failed to connect" in reason:
             hint = "Is gitops.repository right, and the Git host reachable from this computer?"
         elif "not found" in reason:

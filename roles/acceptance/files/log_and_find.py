@@ -3,6 +3,7 @@
 import uuid
 
 import mlflow
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
 token = uuid.uuid4().hex
 mlflow.set_experiment("platform-acceptance")
@@ -21,5 +22,6 @@ if found[0].data.metrics["answer"] != 42:
 text = mlflow.artifacts.load_text(f"{run.info.artifact_uri}/token.txt")
 if text != token:
     raise SystemExit(f"stored the artifact {token!r}, but the server returned {text!r}")
+get_artifact_repository(run.info.artifact_uri).delete_artifacts()
 client.delete_run(run.info.run_id)
 print(f"run {run.info.run_id}: parameter, metric and artifact were logged by a project's pod and found again")

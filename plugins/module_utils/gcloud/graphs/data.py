@@ -29,7 +29,7 @@ def data_graph(options: Mapping[str, Any]) -> list[Resource]:
     for secret in options.get("secrets") or []:
         graph += _secret(secret, labels, project)
     for instance in options.get("databases") or []:
-        graph += _database(instance, labels, project, wait=options.get("wait", True))
+        graph += _database(instance, labels, project, options)
     return graph
 
 
@@ -88,8 +88,10 @@ def _secret(secret: Mapping[str, Any], labels: Any, params: dict[str, str]) -> l
     return [*policy, value]
 
 
-def _database(instance: Mapping[str, Any], labels: Any, params: dict[str, str], *, wait: bool) -> list[Resource]:
-    project = params["project"]
+def _database(
+    instance: Mapping[str, Any], labels: Any, params: dict[str, str], options: Mapping[str, Any]
+) -> list[Resource]:
+    project, wait = params["project"], options.get("wait", True)
     settings = given(
         {
             "tier": instance["tier"],
@@ -121,6 +123,8 @@ def _database(instance: Mapping[str, Any], labels: Any, params: dict[str, str], 
         where = {**place, "secret": secret}
         after = (made.key,)
         inside += [*secret_parts, Resource(DATABASE_USER, user["name"], {"passwordVersion": version}, where, after)]
+    if options.get("state") == "absent":  # databases and users go with their instance, or stay with it
+        return [made, *(part for part in inside if part.kind not in (DATABASE, DATABASE_USER))]
     return [made, *inside] if wait else [made]
 
 

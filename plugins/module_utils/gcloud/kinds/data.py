@@ -18,8 +18,27 @@ from ..model import Caller, Drift, Field, Kind, Resource, RestKind, Spec, Update
 MOVE = "Google fixes this when it is made: make another beside it and copy the data."
 EMPTY = "Empty or export what it holds first; nothing here ever throws data away."
 
+
+def _bucket_is_empty(api: Caller, resource: Resource, have: Spec) -> str:
+    held = api.call("storage", "objects.list", {"bucket": resource.name, "versions": True, "maxResults": 1})
+    if not held.get("items"):
+        return ""
+    way = f"gcloud storage rm -r gs://{resource.name}/**"
+    return f"it holds objects, and nothing was removed. Empty it if you mean it: {way}"
+
+
+def _database_is_free(api: Caller, resource: Resource, have: Spec) -> str:
+    if not have.get("settings", {}).get("deletionProtectionEnabled"):
+        return ""
+    return (
+        "it is protected against deletion, and nothing was removed. Set data.database.deletion_protection to false and "
+        "run playbooks/data.yml if you mean it"
+    )
+
+
 BUCKET = RestKind(
     name="bucket",
+    guard=_bucket_is_empty,
     service="storage",
     collection="buckets",
     own={"bucket": "{name}"},
@@ -83,6 +102,7 @@ SECRET = RestKind(
 
 SQL_INSTANCE = RestKind(
     name="database_instance",
+    guard=_database_is_free,
     service="sqladmin",
     collection="instances",
     own={"project": "{project}", "instance": "{name}"},
