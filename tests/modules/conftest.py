@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+import requests
 
 from plugins.module_utils.gcloud.clients import Api
 from plugins.module_utils.gcloud.execute import Executor
@@ -59,6 +60,12 @@ class Google:
         assert sorted(predicted) == sorted(done)
         assert self.apply(graph, options, absent=True) == []
         return done
+
+    def upload(self, bucket: str, name: str, content: bytes) -> None:
+        """Put an object into a bucket, as any client would."""
+        url = f"{self.emulator.url}/upload/storage/v1/b/{bucket}/o?uploadType=media&name={name}"
+        headers = {"Authorization": f"Bearer {self.api.access_token()}", "Content-Type": "application/octet-stream"}
+        requests.post(url, data=content, headers=headers, timeout=30, verify=self.emulator.ca).raise_for_status()
 
     def _wanted(self, graph: Graph, options: Mapping[str, Any], absent: bool) -> Sequence[Resource]:
         state = "absent" if absent else "present"

@@ -147,6 +147,17 @@ def test_a_protected_database_is_not_removed(place: Google) -> None:
     place.apply(graph, database(deletion_protection=True))
     with pytest.raises(PlatformError, match="delete database instance mlops-mlflow"):
         place.apply(graph, database(deletion_protection=True), absent=True)
+    assert place.apply(graph, database(deletion_protection=True)) == []  # nor was anything in it, or its password
+
+
+def test_a_bucket_with_data_stops_a_teardown_before_it_removes_anything(place: Google) -> None:
+    wanted = {**database(), **bucket()}
+    place.apply(graph, wanted)
+    place.upload("acme-mlops-artifacts", "model.bin", b"weights")
+    for carry_out in (place.plan, place.apply):  # check mode says so too
+        with pytest.raises(PlatformError, match=r"holds objects.*gcloud storage rm -r gs://acme-mlops-artifacts"):
+            carry_out(graph, wanted, absent=True)
+    assert place.apply(graph, wanted) == []
 
 
 def secret(google: Google, name: str) -> str:
