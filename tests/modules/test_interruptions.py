@@ -58,6 +58,6 @@ def test_running_it_again_finishes_what_was_begun(
     google.apply(graph, options)
     assert not google.plan(graph, options).changed
     with pytest.raises(PlatformError, match="the power went out"):
-        Google(Fragile(min(writes, 3)), google.emulator).apply(graph, options, absent=True)
+        Google(Fragile(min(writes, 2)), google.emulator).apply(graph, options, absent=True)
     google.apply(graph, options, absent=True)
     assert not google.plan(graph, options, absent=True).changed

@@ -18,19 +18,20 @@ from rehearsal.world import lifecycle, namespaces, record
 ROOT = Path(__file__).resolve().parents[2]
 WORLD = "test-site"
 SECONDS = 180
+RUN = (sys.executable, "-m", "rehearsal.cli.main", "run", "--world", WORLD)
 
 
 class Site:
     """site.yml and the emulator's books in the world."""
 
     def inside(
-        self, *command: str, env: Mapping[str, str] | None = None, cwd: Path = ROOT
+        self, *command: str, env: Mapping[str, str] | None = None, cwd: Path = ROOT, place: str = "office"
     ) -> subprocess.CompletedProcess[str]:
-        """Run a command in the world's office; `env` is set in there."""
+        """Run a command in the world's office, or at another place of it; `env` is set in there."""
         clean = {key: value for key, value in os.environ.items() if not key.startswith("ANSIBLE_")}
         settings = [f"{key}={value}" for key, value in (env or {}).items()]
         return subprocess.run(
-            [sys.executable, "-m", "rehearsal.cli.main", "run", "--world", WORLD, "--", "env", *settings, *command],
+            [*RUN, "--from", place, "--", "env", *settings, *command],
             cwd=cwd,
             env=clean,
             capture_output=True,
@@ -45,8 +46,9 @@ class Site:
         return self.inside(program, "-i", "inventories/rehearsal", "site.yml", *words, env=env)
 
     def ask(self, path: str) -> str:
-        """What the emulator's own API answers."""
-        done = self.inside("curl", "--silent", "--show-error", "--fail", f"https://emulator.internal{path}")
+        """What the emulator's own API answers; the office may not ask it."""
+        address = f"https://emulator.internal{path}"
+        done = self.inside("curl", "--silent", "--show-error", "--fail", address, place="world")
         assert done.returncode == 0, done.stderr
         return done.stdout
 
