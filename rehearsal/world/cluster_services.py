@@ -66,12 +66,13 @@ def _first_port(kubeconfig: Path, namespace: str, name: str, target: str) -> str
 def listed(world: Path) -> list[str]:
     """The Services that a browser can look at (HTTP) in the world's clusters, in the form that `forward` takes."""
     found = [_read(kubeconfig, "services", "--all-namespaces") for kubeconfig in _kubeconfigs(world)]
-    return [
+    names = [
         f"{PREFIX}{entry['metadata']['namespace']}/{entry['metadata']['name']}"
         for services in found
         for entry in services
         if entry["metadata"]["namespace"] != "kube-system" and any(map(_is_http, entry["spec"].get("ports") or []))
     ]
+    return sorted(names, key=lambda name: name.startswith(f"{PREFIX}argocd/"))  # which has no pages in a world
 
 
 def _is_http(port: dict[str, Any]) -> bool:

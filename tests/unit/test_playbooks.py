@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -92,3 +93,15 @@ def test_modules_run_in_a_fork_and_show_their_progress(tmp_path: Path) -> None:
     assert "broken" in done.stdout + done.stderr
     assert "noise" not in done.stdout.split("TASK [ansible.builtin.assert]")[0]
     assert done.returncode == 2, done.stdout
+
+
+def test_no_condition_takes_a_list_for_a_truth() -> None:
+    """Ansible refuses such a condition only when it comes to evaluate it, which may be in check mode alone."""
+    root = Path(__file__).resolve().parents[2]
+    wrong = [
+        f"{path}: {line.strip()}"
+        for path in sorted((root / "roles").glob("*/tasks/*.yml"))
+        for line in path.read_text().splitlines()
+        if re.search(r"\.resources\s*($|or\b|and\b)", line) and re.search(r"when:|^\s*- ", line)
+    ]
+    assert wrong == []
