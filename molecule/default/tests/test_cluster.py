@@ -134,26 +134,39 @@ def test_a_projects_pods_must_be_harmless(cluster_as: As) -> None:
         client.CoreV1Api(cluster_as(EDITOR)).create_namespaced_pod(PROJECT_NAMESPACE, pod)
 
 
-# The name resolves either way, so that what is refused is the connection.
+# The name resolves either way, so that what is refused is the connection. A new pod's policies take effect a moment
+# after it has started, so it asks until it sees what is expected, or its time is up.
 PROBE = """
-import socket, urllib.request
-name = "mlflow.mlflow.svc.cluster.local"
-print("resolved" if socket.gethostbyname(name) else "")
-try:
-    print(urllib.request.urlopen(f"http://{name}/health", timeout=8).read().decode())
-except OSError as error:
-    print("refused")
-try:
-    socket.create_connection(("kubernetes.default.svc.cluster.local", 443), timeout=8).close()
-    print("connected")
-except OSError as error:
-    print("refused")
+import socket, time, urllib.request
+name, expected, end = "mlflow.mlflow.svc.cluster.local", {expected!r}, time.monotonic() + 20
+def mlflow():
+    try:
+        return urllib.request.urlopen(f"http://{{name}}/health", timeout=4).read().decode()
+    except OSError:
+        return "refused"
+def control_plane():
+    try:
+        socket.create_connection(("kubernetes.default.svc.cluster.local", 443), timeout=4).close()
+        return "connected"
+    except OSError:
+        return "refused"
+while True:
+    seen = ["resolved" if socket.gethostbyname(name) else "", mlflow(), control_plane()]
+    if seen == expected or time.monotonic() > end:
+        break
+    time.sleep(0.5)
+print(*seen, sep="\\n")
 """
 
 
+def reaches(pod_says: PodSays, namespace: str, expected: list[str]) -> bool:
+    """Whether a pod of `namespace` sees the name, MLflow and the control plane as `expected`."""
+    return pod_says(namespace, PROBE.format(expected=expected)).splitlines() == expected
+
+
 def test_a_projects_pod_reaches_mlflow_and_not_the_control_plane(pod_says: PodSays) -> None:
-    assert pod_says(PROJECT_NAMESPACE, PROBE).splitlines() == ["resolved", "OK", "refused"]
+    assert reaches(pod_says, PROJECT_NAMESPACE, ["resolved", "OK", "refused"])
 
 
 def test_another_namespaces_pod_does_not_reach_mlflow(pod_says: PodSays, elsewhere: str) -> None:
-    assert pod_says(elsewhere, PROBE).splitlines() == ["resolved", "refused", "connected"]
+    assert reaches(pod_says, elsewhere, ["resolved", "refused", "connected"])
