@@ -28,6 +28,12 @@ options:
     description: How many seconds the task may wait for Google in all.
     type: int
     default: 1800
+  compare_only:
+    description:
+      - Only say in RV(ignore:drift) what differs from the options, fields that Google cannot change too; nothing is
+        changed, refused or counted as changed. For modules that make things.
+    type: bool
+    default: false
 requirements:
   - python >= 3.11
   - google-auth

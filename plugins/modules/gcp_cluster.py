@@ -168,6 +168,11 @@ cluster:
   description: The cluster's C(name), C(status), C(version), private C(endpoint) and C(ca_certificate) (base64).
   returned: success
   type: dict
+drift:
+  description: What differed, a row for each field with C(resource), C(field), C(google), C(wanted), C(mutable).
+  returned: success
+  type: list
+  elements: dict
 failure:
   description: The error in parts (action, resource, code, reason, message, hint, permission, role).
   returned: failed

@@ -13,8 +13,8 @@ description:
     returned, logged or shown. To rotate one, add a version to its secret and run the task again.
   - O(wait=false) starts database instances and returns; a later task with O(wait=true) waits for them and makes what
     lives in them.
-  - O(state=absent) never throws data away; Google refuses to remove a bucket that is not empty, and a database with
-    deletion protection.
+  - O(state=absent) throws no data away unless O(purge) is set; nothing is removed while a bucket is not empty or a
+    database has deletion protection.
 author: MLOps platform
 extends_documentation_fragment: [gcloud, gcloud.plan]
 options:
@@ -94,6 +94,10 @@ options:
           name: {description: Name., type: str, required: true}
           password_secret: {description: Secret that holds the password; made if needed., type: str, required: true}
           secret_members: *members
+  purge:
+    description: With O(state=absent), whether buckets are emptied and protected databases removed with all they hold.
+    type: bool
+    default: false
   wait:
     description: Whether to wait for database instances.
     type: bool
@@ -124,6 +128,11 @@ databases:
   description: By name of the instance, its C(state), C(private_address) and C(connection_name).
   returned: success
   type: dict
+drift:
+  description: What differed, a row for each field with C(resource), C(field), C(google), C(wanted), C(mutable).
+  returned: success
+  type: list
+  elements: dict
 failure:
   description: The error in parts (action, resource, code, reason, message, hint, permission, role).
   returned: failed

@@ -111,6 +111,11 @@ load_balancer:
       C(endpoint_groups) that are joined, C(certificate_state).
   returned: success
   type: dict
+drift:
+  description: What differed, a row for each field with C(resource), C(field), C(google), C(wanted), C(mutable).
+  returned: success
+  type: list
+  elements: dict
 failure:
   description: The error in parts (action, resource, code, reason, message, hint, permission, role).
   returned: failed

@@ -50,6 +50,11 @@ plan:
   returned: always
   type: list
   elements: str
+drift:
+  description: What differed, a row for each field with C(resource), C(field), C(google), C(wanted), C(mutable).
+  returned: success
+  type: list
+  elements: dict
 failure:
   description: The error in parts (action, resource, code, reason, message, hint, permission, role).
   returned: failed

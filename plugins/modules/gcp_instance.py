@@ -54,6 +54,12 @@ options:
   shielded:
     description: Secure boot, virtual TPM and integrity monitoring.
     type: bool
+  allow_stop:
+    description:
+      - Whether the VM may be stopped and started again for a change of O(machine_type), O(service_account) or
+        O(shielded), which Google makes only while it is stopped. Without it such a change is refused.
+    type: bool
+    default: false
   tags:
     description: Network tags, exactly these.
     type: list
@@ -91,6 +97,11 @@ instance:
   description: The VM's C(name), C(id), C(status), C(internal_address), C(external_address); empty while there is none.
   returned: success
   type: dict
+drift:
+  description: What differed, a row for each field with C(resource), C(field), C(google), C(wanted), C(mutable).
+  returned: success
+  type: list
+  elements: dict
 failure:
   description: The error in parts (action, resource, code, reason, message, hint, permission, role).
   returned: failed

@@ -10,7 +10,8 @@ version_added: "0.1.0"
 description:
   - Makes the whole network layer true in one task; independent parts are made in parallel.
   - What an option leaves unset stays as it is in Google; a list that is set is the whole list of that resource, and an
-    empty list clears it. Resources that are not listed (another subnetwork, another firewall rule) are left alone.
+    empty list clears it. Resources that are not listed (another subnetwork) are left alone, but for firewall rules that
+    this module made in the network (their descriptions say so) and that O(firewall_rules) does not list any more.
   - Fields Google cannot change are never changed by removing the resource; the task fails and names the ways out.
 author: MLOps platform
 extends_documentation_fragment: [gcloud, gcloud.plan]
@@ -67,7 +68,7 @@ options:
           max_ports_per_vm: {description: Most ports of a VM with dynamic ports., type: int}
           log: {description: What is logged., type: str, choices: [ERRORS_ONLY, TRANSLATIONS_ONLY, ALL]}
   firewall_rules:
-    description: Firewall rules of this network.
+    description: Firewall rules of this network; each is marked as the platform's in its description.
     type: list
     elements: dict
     suboptions:
@@ -90,6 +91,12 @@ options:
         suboptions:
           protocol: {description: "Such as V(tcp), or V(all).", type: str, required: true}
           ports: {description: "Ports and ranges of ports.", type: list, elements: str}
+  keep_private_services:
+    description:
+      - With O(state=absent), whether the network and its peering with Google's managed services stay, for a database
+        that is still in use.
+    type: bool
+    default: false
   private_services:
     description: The range Google's managed services (Cloud SQL) get addresses from, and the peering with them.
     type: dict
@@ -121,6 +128,11 @@ plan:
   returned: always
   type: list
   elements: str
+drift:
+  description: What differed, a row for each field with C(resource), C(field), C(google), C(wanted), C(mutable).
+  returned: success
+  type: list
+  elements: dict
 failure:
   description: The error in parts (action, resource, code, reason, message, hint, permission, role).
   returned: failed
@@ -136,7 +148,7 @@ from ..module_utils.gcloud.graphs.network import network_graph
 def main() -> None:
     """Run the module."""
     module = AnsibleModule(argument_spec(DOCUMENTATION), supports_check_mode=True)
-    run_graph(module, lambda options, api: network_graph(options))
+    run_graph(module, network_graph)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,10 @@ options:
   network:
     description: Name of the network.
     type: str
+  known:
+    description: "Names of what may be in the network; asks for RV(neighbours)."
+    type: list
+    elements: str
   instance:
     description: The bastion.
     type: dict
@@ -72,6 +76,11 @@ databases:
   description: As M(gcp_data_stores) returns it.
   returned: success
   type: dict
+neighbours:
+  description: "What else is in the network, each with C(resource) and C(made_by); if O(known) is given."
+  returned: success
+  type: list
+  elements: dict
 load_balancer:
   description: As M(gcp_https_load_balancer) returns it.
   returned: success

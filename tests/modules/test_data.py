@@ -25,7 +25,7 @@ def graph(options: Mapping[str, Any], api: Any) -> Any:
 
 @pytest.fixture
 def place(google: Google) -> Google:
-    google.apply(lambda options, api: network_graph(options), NETWORK)
+    google.apply(network_graph, NETWORK)
     return google
 
 

@@ -42,7 +42,7 @@ def edge(**more: Any) -> dict[str, Any]:
 
 @pytest.fixture
 def place(google: Google) -> Google:
-    google.apply(lambda options, api: network_graph(options), NETWORK)
+    google.apply(network_graph, NETWORK)
     return google
 
 

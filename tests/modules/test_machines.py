@@ -31,7 +31,7 @@ NETWORK = {
 
 @pytest.fixture
 def place(google: Google) -> Google:
-    google.apply(lambda options, api: network_graph(options), NETWORK)
+    google.apply(network_graph, NETWORK)
     return google
 
 
@@ -90,6 +90,32 @@ def test_a_machine_of_another_type_is_refused(place: Google) -> None:
     place.apply(machine, bastion())
     with pytest.raises(PlatformError, match=r"e2-small -> .*e2-medium"):
         place.apply(machine, bastion(machine_type="e2-medium"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        ({"machine_type": "e2-medium"}, "machineType: "),
+        ({"shielded": False}, "shieldedInstanceConfig.enableSecureBoot: true -> false"),
+        ({"service_account": "deployer@acme-mlops.iam.gserviceaccount.com"}, "serviceAccounts: "),
+    ],
+)
+def test_a_machine_that_may_be_stopped_is_for_a_change(place: Google, changes: dict[str, Any], line: str) -> None:
+    place.apply(machine, bastion())
+    (done,) = place.lifecycle(machine, bastion(allow_stop=True, **changes))
+    assert line in done
+    where = {"project": place.project, "zone": "europe-west1-b", "instance": "mlops-bastion"}
+    assert place.api.call("compute", "instances.get", where)["status"] == "RUNNING"
+
+
+def test_a_change_of_a_machine_that_was_broken_off_is_finished(place: Google) -> None:
+    place.apply(machine, bastion())
+    where = {"project": place.project, "zone": "europe-west1-b", "instance": "mlops-bastion"}
+    place.api.call("compute", "instances.stop", where)
+    place.apply(machine, bastion(machine_type="e2-medium", allow_stop=True))
+    seen = place.api.call("compute", "instances.get", where)
+    assert seen["status"] == "RUNNING"
+    assert seen["machineType"].endswith("e2-medium")
 
 
 def test_a_stopped_machine_is_started(place: Google) -> None:

@@ -9,13 +9,13 @@ import pytest
 
 from plugins.module_utils.gcloud.clients import Api
 from plugins.module_utils.gcloud.errors import PlatformError
-from plugins.module_utils.gcloud.graphs.network import network_graph
+from plugins.module_utils.gcloud.graphs.network import MARK, network_graph
 
 from .conftest import Google
 
 
-def graph(options: Mapping[str, Any], api: Any) -> Any:
-    return network_graph(options)
+def graph(options: Mapping[str, Any], api: Api) -> Any:
+    return network_graph(options, api)
 
 
 def options(**more: Any) -> dict[str, Any]:
@@ -104,7 +104,7 @@ def test_from_nothing_to_nothing(google: Google) -> None:
         ("firewall_rules.0.priority", 900, "priority: 1000 -> 900"),
         ("firewall_rules.0.log", False, "logConfig.enable: true -> false"),
         ("firewall_rules.0.protocols", [{"protocol": "udp", "ports": ["53"]}], "allowed"),
-        ("firewall_rules.0.description", "other", "description: SSH from IAP -> other"),
+        ("firewall_rules.0.description", "other", "description: SSH from IAP (Managed by"),
     ],
 )
 def test_every_field_that_can_change_changes(google: Google, path: str, value: Any, line: str) -> None:
@@ -126,7 +126,41 @@ def test_what_cannot_change_is_refused_with_both_values(google: Google, path: st
 
 def test_what_is_unset_and_what_is_not_listed_is_left_alone(google: Google) -> None:
     google.apply(graph, options())
-    assert google.apply(graph, {"name": "mlops", "subnets": [], "firewall_rules": []}) == []
+    assert google.apply(graph, {"name": "mlops", "subnets": []}) == []
+
+
+def make_rule(google: Google, name: str, network: str = "mlops", description: str = "") -> None:
+    """A firewall rule that somebody else makes."""
+    body = {
+        "name": name,
+        "network": f"projects/{google.project}/global/networks/{network}",
+        "description": description,
+        "allowed": [{"IPProtocol": "tcp"}],
+    }
+    google.api.call("compute", "firewalls.insert", {"project": google.project}, body)
+
+
+def test_a_firewall_rule_taken_out_of_the_settings_goes_and_those_of_others_stay(google: Google) -> None:
+    google.apply(graph, options())
+    make_rule(google, "somebodys")
+    assert google.lifecycle(graph, options(firewall_rules=[])) == ["delete firewall rule mlops-iap-ssh"]
+    names = {rule["name"] for rule in google.api.pages("compute", "firewalls.list", {"project": google.project})}
+    assert "somebodys" in names
+    assert "mlops-iap-ssh" not in names
+
+
+def test_a_marked_rule_of_another_network_stays(google: Google) -> None:
+    google.apply(graph, options())
+    google.apply(graph, {"name": "second"})
+    make_rule(google, "second-rule", "second", MARK)
+    assert google.apply(graph, options()) == []
+
+
+def test_the_action_of_a_firewall_rule_cannot_change(google: Google) -> None:
+    google.apply(graph, options())
+    with pytest.raises(PlatformError, match="action: allow -> deny") as caught:
+        google.apply(graph, changed("firewall_rules.0.action", "deny"))
+    assert "another name" in caught.value.hint
 
 
 def test_a_missing_permission_is_named_with_a_role(google: Google) -> None:
@@ -135,7 +169,7 @@ def test_a_missing_permission_is_named_with_a_role(google: Google) -> None:
     assert caught.value.code == 403
     assert caught.value.permission.startswith("compute.")
     assert "roles/" in caught.value.hint
-    assert "Failed to read" in str(caught.value)
+    assert "Failed to list firewall rules of network mlops" in str(caught.value)
 
 
 def test_a_refused_token_says_so(google: Google) -> None:

@@ -78,6 +78,6 @@ def test_billing_that_is_off(bare: Google) -> None:
 
 def test_an_api_that_is_off_names_itself_and_what_to_do(bare: Google) -> None:
     with pytest.raises(PlatformError) as caught:
-        bare.apply(lambda options, api: network_graph(options), {"name": "mlops"})
+        bare.apply(network_graph, {"name": "mlops"})
     assert caught.value.reason == "SERVICE_DISABLED"
     assert "Enable compute.googleapis.com" in str(caught.value)

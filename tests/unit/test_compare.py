@@ -14,7 +14,7 @@ from plugins.module_utils.gcloud.graphs.instance import instance_graph
 from plugins.module_utils.gcloud.graphs.network import network_graph
 from plugins.module_utils.gcloud.model import Field, Spec, patch_body
 
-from .fakes import kind, thing
+from .fakes import FakeApi, kind, thing
 
 URL = "https://www.googleapis.com/compute/v1/projects/p/global/networks/n"
 
@@ -215,7 +215,9 @@ CLUSTER = {
 
 
 @pytest.mark.parametrize(
-    "graph", [network_graph(NETWORK), instance_graph(INSTANCE), cluster_graph(CLUSTER)], ids=["net", "vm", "gke"]
+    "graph",
+    [network_graph(NETWORK, FakeApi()), instance_graph(INSTANCE), cluster_graph(CLUSTER)],
+    ids=["net", "vm", "gke"],
 )
 def test_every_wanted_field_is_declared_so_that_no_change_goes_unseen(graph: Any) -> None:
     assert {resource.key: undeclared(resource) for resource in graph if undeclared(resource)} == {}

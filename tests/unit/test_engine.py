@@ -267,3 +267,32 @@ def test_after_apply_the_plan_is_empty_and_unset_fields_are_untouched(
     assert {key: now.get(key) for key in kept if key != "fingerprint"} == {
         key: value for key, value in kept.items() if key != "fingerprint"
     }
+
+
+def test_drift_tells_each_field_of_everything_that_differs() -> None:
+    api = FakeApi()
+    run(api, [thing("a", {"size": 1, "network": "n", "password": "old"}), thing("c", {"size": 1})])
+    wanted = [thing("a", {"size": 2, "network": "m", "password": "new"}), thing("b", {"size": 1})]
+    wanted.append(thing("c", unwanted=True))
+    rows = Executor(api, patience()).plan(wanted, refuse=False).drift()
+    assert sorted(tuple(row.values()) for row in rows) == [
+        ("thing a", "network", "n", "m", False),
+        ("thing a", "password", "(not shown)", "(not shown)", True),
+        ("thing a", "size", "1", "2", True),
+        ("thing b", "", "missing", "present", True),
+        ("thing c", "", "present", "missing", True),
+    ]
+
+
+def test_of_keyed_objects_a_line_shows_only_what_differs() -> None:
+    api = FakeApi()
+    run(api, [thing("a", {"ports": [{"name": "x", "port": 1, "on": True}, {"name": "y", "port": 2}]})])
+    wanted = [thing("a", {"ports": [{"name": "x", "port": 3, "on": True}, {"name": "y", "port": 2}]})]
+    assert run(api, wanted).done == ["update thing a: ports: [{name: x, port: 1}] -> [{name: x, port: 3}]"]
+
+
+def test_what_is_unwanted_is_removed_and_only_that() -> None:
+    api = FakeApi()
+    run(api, [thing("a", {"size": 1}), thing("b", {"size": 1})])
+    assert run(api, [thing("a", {"size": 1}), thing("b", unwanted=True)]).done == ["delete thing b"]
+    assert run(api, [thing("a", {"size": 1}), thing("b", unwanted=True)]).done == []

@@ -60,7 +60,10 @@ def test_without_credentials_the_site_stops_with_what_to_do(tmp_path: Path) -> N
 def test_a_teardown_wants_the_project_named_again() -> None:
     done = play("-i", "inventories/rehearsal", "playbooks/teardown.yml")
     assert done.returncode == 2
-    assert "-e confirm_project=acme-mlops" in done.stdout + done.stderr
+    assert "-e confirm=acme-mlops" in done.stdout + done.stderr
+    assert "keep_data=yes" in done.stdout + done.stderr
+    again = play("-i", "inventories/rehearsal", "playbooks/teardown.yml", "-e", "confirm=acme-mlops")
+    assert again.returncode == 2
 
 
 def test_modules_run_in_a_fork_and_show_their_progress(tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ COMMON: Mapping[str, Mapping[str, Any]] = {
     "access_token": {"type": "str", "no_log": True, "env": "GCP_ACCESS_TOKEN"},
     "impersonate_service_account": {"type": "str", "env": "GCP_IMPERSONATE_SERVICE_ACCOUNT"},
     "timeout": {"type": "int", "default": 1800},
+    "compare_only": {"type": "bool", "default": False},
 }
 
 
@@ -91,16 +92,21 @@ def run_graph(
 
     Exits the module with ``changed``, ``plan`` (lines for people), ``diff`` and what *outputs* makes of the observed.
     """
+    compare_only = module.params["compare_only"]
+    looking = module.check_mode or compare_only
     try:
-        api = make_api(module, enabling=0.0 if module.check_mode else ENABLING_SECONDS)
-        executor = Executor(api, Patience(float(module.params["timeout"]), tell), look_only=module.check_mode)
-        plan = executor.plan(build(module.params, api), absent=module.params.get("state") == "absent")
-        if not module.check_mode:
+        api = make_api(module, enabling=0.0 if looking else ENABLING_SECONDS)
+        executor = Executor(api, Patience(float(module.params["timeout"]), tell), look_only=looking)
+        absent = module.params.get("state") == "absent"
+        plan = executor.plan(build(module.params, api), absent=absent, refuse=not compare_only)
+        if not looking:
             executor.apply(plan)
         result = outputs(executor.seen)
     except PlatformError as error:
         fail(module, error)
         return
-    changed = plan.changed if module.check_mode else bool(executor.done)
-    lines = plan.lines() if module.check_mode else executor.done
-    module.exit_json(changed=changed, plan=lines, diff=plan.differences(), **result)
+    changed = plan.changed if looking else bool(executor.done)
+    lines = plan.lines() if looking else executor.done
+    module.exit_json(
+        changed=changed and not compare_only, plan=lines, drift=plan.drift(), diff=plan.differences(), **result
+    )

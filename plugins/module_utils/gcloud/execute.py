@@ -46,9 +46,12 @@ class Executor:
             self.seen = dict(zip([item.key for item in wanted], pool.map(self._read, wanted), strict=True))
         return self.seen
 
-    def plan(self, wanted: Sequence[Resource], *, absent: bool = False) -> Plan:
-        """Read and plan. Raises PlatformError where something that would be removed is protected."""
-        plan = make_plan(wanted, self.observe(wanted), absent=absent)
+    def plan(self, wanted: Sequence[Resource], *, absent: bool = False, refuse: bool = True) -> Plan:
+        """Read and plan. Raises PlatformError where something that would be removed is protected.
+
+        *refuse* off: what Google cannot change is planned like the rest; such a plan is for looking at.
+        """
+        plan = make_plan(wanted, self.observe(wanted), absent=absent, refuse=refuse)
         if absent:
             self._ask_guards(plan)
         return plan
@@ -90,7 +93,7 @@ class Executor:
             raise failure
 
     def _carry_out(self, plan: Plan, step: Step) -> None:
-        if plan.absent:
+        if plan.absent or step.resource.unwanted:
             if step.action == DELETE:
                 self._delete(step)
             return

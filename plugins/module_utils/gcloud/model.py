@@ -123,6 +123,7 @@ class Resource:
 
     ``spec`` holds the wanted fields in the API's JSON names; what is not in it is left alone. ``params`` fill the
     kind's path templates. ``after`` names resources (by key) that must come first beside those its spec refers to.
+    ``unwanted``: it is there, is ours, and the options do not name it any more; it is removed.
     """
 
     kind: Kind
@@ -131,6 +132,7 @@ class Resource:
     params: dict[str, str]
     after: tuple[str, ...] = ()
     wait: bool = True
+    unwanted: bool = False
 
     @property
     def key(self) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 from .compare import drifts
 from .errors import PlatformError
 from .model import MISSING, Drift, Output, Resource, Spec, lookup
-from .render import difference, drift_line
+from .render import difference, drift_line, drift_values
 
 WAYS_OUT = "Set the field back to what Google has, give the resource a new name, or remove it first (state: absent)."
 CREATE, UPDATE, DELETE, NOOP, WAIT = "create", "update", "delete", "noop", "wait"
@@ -59,6 +59,10 @@ class Plan:
         """All keys, dependencies first."""
         return list(TopologicalSorter(self.before).static_order())
 
+    def drift(self) -> list[dict[str, Any]]:
+        """What differs, a row for each field: ``resource``, ``field``, ``google``, ``wanted``, ``mutable``."""
+        return [row for key in self.order() for row in drift_rows(self.steps[key])]
+
     def differences(self) -> list[dict[str, str]]:
         """Ansible's diff, one entry for each resource that changes."""
         found = []
@@ -70,10 +74,16 @@ class Plan:
         return found
 
 
-def make_plan(wanted: Sequence[Resource], seen: Mapping[str, Spec | None], *, absent: bool = False) -> Plan:
-    """Plan all of *wanted* given what was *seen* (by key). Raises PlatformError for drift in immutable fields."""
+def make_plan(
+    wanted: Sequence[Resource], seen: Mapping[str, Spec | None], *, absent: bool = False, refuse: bool = True
+) -> Plan:
+    """Plan all of *wanted* given what was *seen* (by key).
+
+    Raises PlatformError for drift in immutable fields, unless *refuse* is off, for plans that are only looked at.
+    """
     steps = {resource.key: make_step(resource, seen, absent=absent) for resource in wanted}
-    refuse_immutable(list(steps.values()))
+    if refuse:
+        refuse_immutable(list(steps.values()))
     before = dependencies(wanted)
     return Plan(steps, _reversed(before) if absent else before, absent)
 
@@ -82,7 +92,7 @@ def make_step(resource: Resource, seen: Mapping[str, Spec | None], *, absent: bo
     """Plan one resource."""
     have = seen.get(resource.key)
     spec = resolve(resource.spec, seen)
-    if absent:
+    if absent or resource.unwanted:
         gone = have is None or resource.kind.keep
         return Step(resource, NOOP if gone else DELETE, spec, have)
     if have is None:
@@ -91,6 +101,23 @@ def make_step(resource: Resource, seen: Mapping[str, Spec | None], *, absent: bo
         return Step(resource, WAIT, spec, have)
     found = tuple(drifts(resource, spec, have))
     return Step(resource, UPDATE if found else NOOP, spec, have, found)
+
+
+def drift_rows(step: Step) -> list[dict[str, Any]]:
+    """The rows of :meth:`Plan.drift` for one step; none for what is as wanted."""
+
+    def row(field: str, google: str, wanted: str, mutable: bool = True) -> dict[str, Any]:
+        title = step.resource.title
+        return {"resource": title, "field": field, "google": google, "wanted": wanted, "mutable": mutable}
+
+    if step.action == CREATE:
+        return [row("", "missing", "present")]
+    if step.action == DELETE:
+        return [row("", "present", "missing")]
+    if step.action == WAIT:
+        state = ", ".join(str(lookup(step.have or {}, path, "")) for path in step.resource.kind.pending)
+        return [row("", state, "ready")]
+    return [row(drift.path, *drift_values(drift), drift.field.update is not None) for drift in step.drifts]
 
 
 def refuse_immutable(steps: Sequence[Step]) -> None:

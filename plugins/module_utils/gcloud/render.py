@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import yaml
 
-from .compare import short
+from .compare import same, short
 from .model import MISSING, Drift, Output, Resource, Spec, assign, lookup
 
 HIDDEN = "(not shown)"
@@ -59,7 +59,36 @@ def drift_line(drift: Drift) -> str:
     """ "mtu: 1460 -> 1500", for messages."""
     if drift.field.secret:
         return f"{drift.path}: {HIDDEN}"
-    return f"{drift.path}: {_inline(drift.before)} -> {_inline(drift.after)}"
+    return f"{drift.path}: {' -> '.join(drift_values(drift))}"
+
+
+def drift_values(drift: Drift) -> tuple[str, str]:
+    """What Google has and what is wanted, each on one line; of lists of objects only the items that differ."""
+    if drift.field.secret:
+        return HIDDEN, HIDDEN
+    sort = drift.field.compare in ("set", "keyed")
+    before, after = tidy(drift.before, sort=sort), tidy(drift.after, sort=sort)
+    if sort and any(isinstance(item, Mapping) for item in [*(before or []), *(after or [])]):
+        key = drift.field.key if drift.field.compare == "keyed" else ""
+        before, after = _only_in(before or [], after or [], key), _only_in(after or [], before or [], key)
+    return _inline(before), _inline(after)
+
+
+def _only_in(these: Sequence[Any], those: Sequence[Any], key: str) -> list[Any]:
+    """The objects of *these* that none of *those* equals in what both speak of; by *key*, only what differs of them."""
+    found = []
+    for item in these:
+        if any(same(item, other) or same(other, item) for other in those):
+            continue
+        twin = next((other for other in those if key and other.get(key) == item.get(key)), None)
+        if twin is not None:
+            item = {name: value for name, value in item.items() if name == key or _differs(value, twin.get(name))}
+        found.append(item)
+    return found
+
+
+def _differs(value: Any, other: Any) -> bool:
+    return other is not None and not same(value, other) and not same(other, value)
 
 
 def _inline(value: Any) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
+from .compare import short
+from .errors import DISABLED, PlatformError
 from .execute import Executor
 from .graphs.cluster import cluster_outputs
 from .graphs.data import data_outputs
@@ -18,6 +20,14 @@ from .kinds.network import NETWORK
 from .model import Caller, Resource, Spec
 from .operations import Patience
 
+# Title, method, and the key within a scope of an aggregated listing.
+NEIGHBOURS = (
+    ("firewall rule", "firewalls.list", ""),
+    ("subnetwork", "subnetworks.aggregatedList", "subnetworks"),
+    ("router", "routers.aggregatedList", "routers"),
+    ("VM", "instances.aggregatedList", "instances"),
+)
+GKE_PREFIXES = ("gke-", "k8s-", "k8s1-", "k8s2-")
 EDGE_KINDS = (edge.ADDRESS, edge.BACKEND_SERVICE, edge.FORWARDING_RULE, edge.SECURITY_POLICY)
 
 
@@ -55,7 +65,32 @@ def survey(api: Caller, options: Mapping[str, Any]) -> dict[str, Any]:
     outputs.update(cluster_outputs(seen))
     outputs.update(data_outputs(seen))
     outputs.update(edge_outputs(seen))
+    if options.get("network") and options.get("known") is not None:
+        outputs["neighbours"] = neighbours(api, options["project"], options["network"], options["known"])
     return outputs
+
+
+def neighbours(api: Caller, project: str, network: str, known: Collection[str]) -> list[dict[str, str]]:
+    """What is in *network* besides the *known* names: rows with ``resource`` and ``made_by``.
+
+    Firewall rules, subnetworks, routers and VMs are looked at. GKE's own are told by the prefixes of their names.
+    """
+    link = f"projects/{project}/global/networks/{network}"
+    found = []
+    for title, method, per_scope in NEIGHBOURS:
+        try:
+            listed = api.pages("compute", method, {"project": project})
+        except PlatformError as error:
+            if error.reason in DISABLED:
+                return []
+            raise error.about("list", f"{title}s of network {network}") from error
+        entries = [item for scope in listed for item in scope.get(per_scope) or []] if per_scope else listed
+        for entry in entries:
+            places = [entry.get("network")] + [card.get("network") for card in entry.get("networkInterfaces") or []]
+            if entry["name"] not in known and link in map(short, places):
+                maker = "GKE" if entry["name"].startswith(GKE_PREFIXES) else "somebody else"
+                found.append({"resource": f"{title} {entry['name']}", "made_by": maker})
+    return sorted(found, key=lambda row: row["resource"])
 
 
 def _only(seen: Mapping[str, Spec | None], prefix: str) -> dict[str, Spec | None]:

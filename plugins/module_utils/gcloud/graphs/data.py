@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..kinds.data import BUCKET, DATABASE, DATABASE_USER, REPOSITORY, SECRET, SECRET_VALUE, SQL_INSTANCE
+from ..kinds.data import BUCKET, DATABASE, DATABASE_USER, PURGE, REPOSITORY, SECRET, SECRET_VALUE, SQL_INSTANCE
 from ..kinds.iam import BUCKET_POLICY, REPOSITORY_POLICY, SECRET_POLICY, PolicyKind
 from ..model import Output, Resource, Spec
 from .identity import role_pairs
@@ -20,7 +20,7 @@ def data_graph(options: Mapping[str, Any]) -> list[Resource]:
     When the task does not wait, a database instance is only started: what lives in it comes with the task that waits.
     """
     labels = options.get("labels")
-    project = {"project": options["project"]}
+    project = {"project": options["project"], **({PURGE: "yes"} if options.get("purge") else {})}
     graph: list[Resource] = []
     for bucket in options.get("buckets") or []:
         graph += _with_policy(_bucket(bucket, labels, project), BUCKET_POLICY, bucket.get("members"))

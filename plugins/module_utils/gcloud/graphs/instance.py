@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..kinds.instance import INSTANCE
+from ..kinds.instance import INSTANCE, STOPPABLE_INSTANCE
 from ..model import Resource, Spec
 from .network import MARK, given
 
@@ -34,7 +34,8 @@ def instance_graph(options: Mapping[str, Any]) -> list[Resource]:
             "status": "RUNNING",
         }
     )
-    return [Resource(INSTANCE, options["name"], spec, params, wait=options.get("wait", True))]
+    kind = STOPPABLE_INSTANCE if options.get("allow_stop") else INSTANCE
+    return [Resource(kind, options["name"], spec, params, wait=options.get("wait", True))]
 
 
 def instance_outputs(seen: Mapping[str, Spec | None]) -> dict[str, Any]:

@@ -6,14 +6,19 @@ import ipaddress
 from collections.abc import Mapping
 from typing import Any
 
+from ..compare import short
+from ..errors import DISABLED, PlatformError
 from ..kinds.network import CONNECTION, FIREWALL, NETWORK, PEERING_RANGE, ROUTER, SUBNETWORK
-from ..model import Resource, Spec
+from ..model import Caller, Resource, Spec
 
 MARK = "Managed by the MLOps platform's playbooks"  # networks have no labels; ownership shows in the description
 
 
-def network_graph(options: Mapping[str, Any]) -> list[Resource]:
-    """VPC, subnetworks, routers with NAT, firewall rules, and the range for Google's private services."""
+def network_graph(options: Mapping[str, Any], api: Caller) -> list[Resource]:
+    """VPC, subnetworks, routers with NAT, firewall rules, and the range for Google's private services.
+
+    Firewall rules of the network that carry the mark and are not among the options any more are there as unwanted.
+    """
     project, name = options["project"], options["name"]
     network = Resource(
         NETWORK,
@@ -32,9 +37,29 @@ def network_graph(options: Mapping[str, Any]) -> list[Resource]:
     graph += [_subnetwork(network, subnet) for subnet in options.get("subnets") or []]
     graph += [_router(network, router) for router in options.get("routers") or []]
     graph += [_firewall(network, rule) for rule in options.get("firewall_rules") or []]
+    if options.get("firewall_rules") is not None:
+        listed = {resource.name for resource in graph if resource.kind is FIREWALL}
+        graph += [
+            Resource(FIREWALL, rule["name"], {}, network.params, unwanted=True)
+            for rule in rules_in(api, network)
+            if MARK in rule.get("description", "") and rule["name"] not in listed
+        ]
+    if options.get("state") == "absent" and options.get("keep_private_services"):
+        return [resource for resource in graph if resource is not network]
     if options.get("private_services"):
         graph += _private_services(network, options["private_services"])
     return graph
+
+
+def rules_in(api: Caller, network: Resource) -> list[Spec]:
+    """All firewall rules of *network*, whoever made them; none while the API is off."""
+    try:
+        listed = api.pages("compute", "firewalls.list", {"project": network.params["project"]})
+    except PlatformError as error:
+        if error.reason in DISABLED:
+            return []
+        raise error.about("list", f"firewall rules of {network.title}") from error
+    return [rule for rule in listed if short(rule["network"]) == network.link]
 
 
 def given(values: Mapping[str, Any]) -> Spec:
@@ -96,7 +121,8 @@ def _firewall(network: Resource, rule: Mapping[str, Any]) -> Resource:
     spec = given(
         {
             "network": network.link,
-            "description": rule.get("description"),
+            "description": f"{rule['description']} ({MARK})" if rule.get("description") else MARK,
+            "action": rule.get("action") or "allow",
             "direction": rule.get("direction"),
             "priority": rule.get("priority"),
             "sourceRanges": rule.get("source_ranges"),

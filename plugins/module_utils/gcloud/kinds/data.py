@@ -14,29 +14,61 @@ from dataclasses import dataclass
 
 from ..errors import PlatformError
 from ..model import Caller, Drift, Field, Kind, Resource, RestKind, Spec, Update, lookup
+from ..operations import Patience, wait
 
 MOVE = "Google fixes this when it is made: make another beside it and copy the data."
-EMPTY = "Empty or export what it holds first; nothing here ever throws data away."
+GO_WITH_IT = "If you mean it, let the data go with it (-e keep_data=no)"
+PROTECTION_SECONDS = 600.0
+PURGE = "purge"  # a param of resources whose data is to go with them
 
 
 def _bucket_is_empty(api: Caller, resource: Resource, have: Spec) -> str:
+    if resource.params.get(PURGE):
+        return ""
     held = api.call("storage", "objects.list", {"bucket": resource.name, "versions": True, "maxResults": 1})
     if not held.get("items"):
         return ""
     way = f"gcloud storage rm -r gs://{resource.name}/**"
-    return f"it holds objects, and nothing was removed. Empty it if you mean it: {way}"
+    return f"it holds objects, and nothing was removed. {GO_WITH_IT}, or empty it: {way}"
 
 
 def _database_is_free(api: Caller, resource: Resource, have: Spec) -> str:
-    if not have.get("settings", {}).get("deletionProtectionEnabled"):
+    if resource.params.get(PURGE) or not have.get("settings", {}).get("deletionProtectionEnabled"):
         return ""
     return (
-        "it is protected against deletion, and nothing was removed. Set data.database.deletion_protection to false and "
-        "run playbooks/data.yml if you mean it"
+        f"it is protected against deletion, and nothing was removed. {GO_WITH_IT}, or set "
+        "data.database.deletion_protection to false and run playbooks/data.yml"
     )
 
 
-BUCKET = RestKind(
+@dataclass(frozen=True, kw_only=True)
+class BucketKind(RestKind):
+    """A bucket; one that is to be purged is emptied before it is removed, all versions of all objects."""
+
+    def delete(self, api: Caller, resource: Resource, have: Spec) -> Spec:
+        """Remove it; Google refuses while it holds anything."""
+        if resource.params.get(PURGE):
+            place = {"bucket": resource.name}
+            for held in api.pages("storage", "objects.list", {**place, "versions": True}):
+                which = {**place, "object": held["name"], "generation": held["generation"]}
+                api.call("storage", "objects.delete", which)
+        return super().delete(api, resource, have)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SqlInstanceKind(RestKind):
+    """A Cloud SQL instance; for one that is to be purged the protection is lifted first."""
+
+    def delete(self, api: Caller, resource: Resource, have: Spec) -> Spec:
+        """Remove it; Google refuses while it is protected."""
+        if resource.params.get(PURGE) and lookup(have, "settings.deletionProtectionEnabled", False):
+            place = {"project": resource.params["project"], "instance": resource.name}
+            lifted = api.call("sqladmin", "instances.patch", place, {"settings": {"deletionProtectionEnabled": False}})
+            wait(api, self.operation, lifted, resource.params, resource.title, Patience(PROTECTION_SECONDS))
+        return super().delete(api, resource, have)
+
+
+BUCKET = BucketKind(
     name="bucket",
     guard=_bucket_is_empty,
     service="storage",
@@ -100,7 +132,7 @@ SECRET = RestKind(
     updates={"patch": Update(mask=True)},
 )
 
-SQL_INSTANCE = RestKind(
+SQL_INSTANCE = SqlInstanceKind(
     name="database_instance",
     guard=_database_is_free,
     service="sqladmin",

@@ -14,6 +14,8 @@ RANGES = (
     "Addresses of a subnetwork in use cannot change: name another range, or make a second subnetwork and move to it."
 )
 
+OTHER_RULE = "Give the rule another name: the new one is made, and the old one removed."
+
 NETWORK = RestKind(
     name="network",
     service="compute",
@@ -71,13 +73,24 @@ ROUTER = RestKind(
     operation="compute",
     fields=(
         Field("network", update=None),
-        Field("nats", compare="keyed"),  # PATCH takes the whole list; NATs that others added are removed by it
+        Field("nats", compare="keyed"),  # the whole list, and so does PATCH: a NAT that is not in it goes
         Field("description", update=None),
     ),
     updates={"patch": Update()},
 )
 
-FIREWALL = RestKind(
+
+@dataclass(frozen=True, kw_only=True)
+class FirewallKind(RestKind):
+    """A firewall rule, with a field ``action`` (allow or deny) that Google keeps as two lists of which one is there."""
+
+    def read(self, api: Caller, resource: Resource) -> Spec | None:
+        """The rule with its action."""
+        have = super().read(api, resource)
+        return have and {**have, "action": "deny" if have.get("denied") else "allow"}
+
+
+FIREWALL = FirewallKind(
     name="firewall_rule",
     service="compute",
     collection="firewalls",
@@ -87,7 +100,9 @@ FIREWALL = RestKind(
     operation="compute",
     fields=(
         Field("network", update=None),
-        Field("direction", update=None, default="INGRESS"),
+        Field("direction", update=None, default="INGRESS", way_out=OTHER_RULE),
+        # "the action on match" cannot be changed: Compute Engine documentation, VPC firewall rules
+        Field("action", update=None, on_create=False, way_out=OTHER_RULE),
         Field("priority", default=1000),
         Field("sourceRanges", compare="set"),
         Field("destinationRanges", compare="set"),
