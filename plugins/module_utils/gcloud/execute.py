@@ -19,7 +19,7 @@ from .operations import wait as wait_for
 from .plan import CREATE, DELETE, NOOP, UPDATE, WAIT, Plan, Step, in_state, make_plan, make_step, refuse_immutable
 from .retries import is_conflict
 
-WORKERS = 8
+WORKERS = 24  # a call is waiting, not work
 MOST_ROUNDS = 100
 NEW_SECONDS = 60.0
 GONE_CODES = frozenset({404, 410})

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -77,15 +78,19 @@ def examine(api: Api, project: str, services: Sequence[str], permissions: Sequen
     found.identity = api.identity()
     on = _enabled(api, project)
     found.disabled_services = [name for name in services if name not in on]
+    checks: list[Callable[[], None]] = []
     if RESOURCE_MANAGER in on:
-        _state(api, project)
-        _permissions(api, project, permissions, found)
+        checks.append(lambda: _state(api, project))
+        checks.append(lambda: _permissions(api, project, permissions, found))
     else:
         found.notes.append(f"Permissions are not checked: {RESOURCE_MANAGER} is not enabled yet.")
     if BILLING in on:
-        _billing(api, project, found)
+        checks.append(lambda: _billing(api, project, found))
     else:
         found.notes.append(f"Billing is not checked: {BILLING} is not enabled yet.")
+    with ThreadPoolExecutor(len(checks) or 1) as pool:
+        for done in [pool.submit(check) for check in checks]:
+            done.result()
     return found
 
 
