@@ -58,6 +58,12 @@ options:
     description: Path of tunnel_cli.py, ssh's way through IAP.
     type: path
     required: true
+  stays:
+    description:
+      - Whether the port stays open when the Ansible run ends. Otherwise it is closed then, also when the run failed or
+        was killed (as far as the callback plugin P(run_report#callback) is enabled, which names the run).
+    type: bool
+    default: false
   known_hosts:
     description: File of the VMs' host keys, as that of the connection plugin P(iap_ssh#connection).
     type: path
@@ -95,7 +101,8 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.gcloud.arguments import argument_spec, fail
 from ..module_utils.gcloud.errors import PlatformError
-from ..module_utils.gcloud.forward import Route, ensure, stop
+from ..module_utils.gcloud.forward import Route, ensure, stop, sweep
+from ..module_utils.gcloud.runs import Run, watch
 
 
 def main() -> None:
@@ -114,7 +121,10 @@ def main() -> None:
         if options["state"] == "absent":
             stop(route)
             module.exit_json(changed=False)
-        port, _ = ensure(route)
+        sweep()
+        port, started = ensure(route, stays=options["stays"])
+        if started and (run := Run.current()) and not options["stays"]:
+            watch(run, lambda: stop(route))
     except PlatformError as error:
         fail(module, error)
         return

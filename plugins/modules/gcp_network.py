@@ -133,6 +133,16 @@ drift:
   returned: success
   type: list
   elements: dict
+timeline:
+  description: What was written or waited for, with C(resource), C(action), C(began) and C(ended) in seconds since 1970.
+  returned: success
+  type: list
+  elements: dict
+resources:
+  description: The title and the state of everything the options name.
+  returned: success
+  type: list
+  elements: dict
 failure:
   description: The error in parts (action, resource, code, reason, message, hint, permission, role).
   returned: failed

@@ -18,11 +18,13 @@ from rehearsal.world import lifecycle, namespaces, record
 ROOT = Path(__file__).resolve().parents[2]
 WORLD = "test-site"
 SECONDS = 180
-RUN = (sys.executable, "-m", "rehearsal.cli.main", "run", "--world", WORLD)
 
 
 class Site:
-    """site.yml and the emulator's books in the world."""
+    """site.yml and the emulator's books in a world."""
+
+    def __init__(self, world: str = WORLD) -> None:
+        self.run = (sys.executable, "-m", "rehearsal.cli.main", "run", "--world", world)
 
     def inside(
         self, *command: str, env: Mapping[str, str] | None = None, cwd: Path = ROOT, place: str = "office"
@@ -31,7 +33,7 @@ class Site:
         clean = {key: value for key, value in os.environ.items() if not key.startswith("ANSIBLE_")}
         settings = [f"{key}={value}" for key, value in (env or {}).items()]
         return subprocess.run(
-            [*RUN, "--from", place, "--", "env", *settings, *command],
+            [*self.run, "--from", place, "--", "env", *settings, *command],
             cwd=cwd,
             env=clean,
             capture_output=True,

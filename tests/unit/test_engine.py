@@ -141,7 +141,7 @@ def test_every_wait_ends_and_tells_the_last_state() -> None:
 
 def test_progress_is_told_while_waiting() -> None:
     said: list[str] = []
-    executor = Executor(FakeApi(slow=12), patience(600, said))
+    executor = Executor(FakeApi(slow=60), patience(600, said))
     executor.apply(executor.plan([thing("a")]))
     assert said
     assert said[0].startswith("thing a: insert RUNNING")

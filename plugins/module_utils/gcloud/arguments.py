@@ -78,9 +78,14 @@ def tell(line: str) -> None:
     sys.stderr.flush()
 
 
-def fail(module: AnsibleModule, error: PlatformError) -> None:
-    """End the module with *error*."""
-    module.fail_json(msg=str(error), failure=error.as_dict())
+def fail(module: AnsibleModule, error: PlatformError, **more: Any) -> None:
+    """End the module with *error*, returning *more* too."""
+    module.fail_json(msg=str(error), failure=error.as_dict(), **more)
+
+
+def state_of(have: Spec | None) -> str:
+    """A resource's state as Google calls it, "present" where it has none, "missing" where there is no such thing."""
+    return "missing" if have is None else str(have.get("status") or have.get("state") or "present")
 
 
 def run_graph(
@@ -94,19 +99,29 @@ def run_graph(
     """
     compare_only = module.params["compare_only"]
     looking = module.check_mode or compare_only
+    timeline: list[dict[str, Any]] = []
     try:
         api = make_api(module, enabling=0.0 if looking else ENABLING_SECONDS)
         executor = Executor(api, Patience(float(module.params["timeout"]), tell), look_only=looking)
+        timeline = executor.timeline
         absent = module.params.get("state") == "absent"
         plan = executor.plan(build(module.params, api), absent=absent, refuse=not compare_only)
         if not looking:
             executor.apply(plan)
         result = outputs(executor.seen)
     except PlatformError as error:
-        fail(module, error)
+        fail(module, error, timeline=timeline)
         return
     changed = plan.changed if looking else bool(executor.done)
     lines = plan.lines() if looking else executor.done
     module.exit_json(
-        changed=changed and not compare_only, plan=lines, drift=plan.drift(), diff=plan.differences(), **result
+        changed=changed and not compare_only,
+        plan=lines,
+        drift=plan.drift(),
+        diff=plan.differences(),
+        timeline=timeline,
+        resources=[
+            {"title": plan.steps[key].resource.title, "state": state_of(executor.seen[key])} for key in plan.steps
+        ],
+        **result,
     )

@@ -5,18 +5,33 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor
 from concurrent.futures import wait as wait_any
 from graphlib import TopologicalSorter
 from itertools import groupby
+from typing import Any
 
 from .compare import drifts
 from .errors import DISABLED, PlatformError
 from .model import Caller, Drift, Resource, Spec, require
 from .operations import Patience
 from .operations import wait as wait_for
-from .plan import CREATE, DELETE, NOOP, UPDATE, WAIT, Plan, Step, in_state, make_plan, make_step, refuse_immutable
+from .plan import (
+    CREATE,
+    DELETE,
+    NOOP,
+    UPDATE,
+    WAIT,
+    Plan,
+    Step,
+    in_state,
+    links_in,
+    make_plan,
+    make_step,
+    refuse_immutable,
+)
 from .retries import is_conflict
 
 WORKERS = 24  # a call is waiting, not work
@@ -26,7 +41,8 @@ GONE_CODES = frozenset({404, 410})
 
 
 class Executor:
-    """One run over one graph. ``seen`` is what Google has, by key; ``done`` what was written, as lines for people.
+    """One run over one graph. ``seen`` is what Google has, by key; ``done`` what was written, as lines for people;
+    ``timeline`` what took how long, an entry for each resource that was written or waited for.
 
     ``look_only``: for plans of what is not carried out. An API that is not enabled yet then counts as having nothing,
     so that check mode can tell what would be made in a project in which nothing was done yet.
@@ -38,6 +54,7 @@ class Executor:
         self.patience = patience
         self.seen: dict[str, Spec | None] = {}
         self.done: list[str] = []
+        self.timeline: list[dict[str, Any]] = []
         self._created: set[str] = set()
 
     def observe(self, wanted: Sequence[Resource]) -> dict[str, Spec | None]:
@@ -93,6 +110,29 @@ class Executor:
             raise failure
 
     def _carry_out(self, plan: Plan, step: Step) -> None:
+        began = time.time()
+        done = len(self.done)
+        try:
+            self._do(plan, step)
+        finally:
+            if step.action != NOOP or len(self.done) > done:
+                self.timeline.append(
+                    {
+                        "resource": step.resource.title,
+                        "action": step.action,
+                        "began": began,
+                        "ended": time.time(),
+                        "link": step.resource.link,
+                        "needs": sorted(
+                            {
+                                *links_in(step.resource.spec),
+                                *(_title(plan, key) for key in plan.before[step.resource.key]),
+                            }
+                        ),
+                    }
+                )
+
+    def _do(self, plan: Plan, step: Step) -> None:
         if plan.absent or step.resource.unwanted:
             if step.action == DELETE:
                 self._delete(step)
@@ -242,3 +282,7 @@ class Executor:
 
     def _drifts(self, step: Step) -> list[Drift]:
         return drifts(step.resource, step.spec, require(self.seen[step.resource.key], step.resource))
+
+
+def _title(plan: Plan, key: str) -> str:
+    return plan.steps[key].resource.title

@@ -1,7 +1,7 @@
 """A local port that leads through Identity-Aware Proxy and the bastion to an address inside the VPC.
 
 One OpenSSH client in the background with a control socket; whoever asks again for the same target is given the same
-port. Nothing of it survives :func:`stop` or a reboot.
+port. Nothing of it survives :func:`stop`, the end of the run it was started for, or a reboot.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from .errors import PlatformError
+from .runs import VARIABLE
 
 START_SECONDS = 60.0
 FIRST_PORT, PORTS = 20000, 10000
@@ -58,9 +59,8 @@ class Files:
     @classmethod
     def of(cls, route: Route) -> Files:
         """The files of *route*; the folder is made if needed."""
-        home = Path(os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir())
         text = "|".join((route.project, route.zone, route.instance, route.instance_id, route.host, str(route.port)))
-        folder = home / f"mlops-{os.getuid()}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+        folder = _home() / f"{_prefix()}{hashlib.sha256(text.encode()).hexdigest()[:12]}"
         folder.mkdir(mode=0o700, exist_ok=True)
         if folder.is_symlink() or folder.stat().st_uid != os.getuid():
             raise PlatformError(
@@ -84,8 +84,19 @@ class Files:
         return self.folder / "route.json"
 
 
-def ensure(route: Route) -> tuple[int, bool]:
-    """The local port of a running forward, and whether it had to be started. Raises PlatformError."""
+def sweep() -> None:
+    """Remove the traces of forwards that are no more, as a SIGKILL leaves them."""
+    for folder in _home().glob(f"{_prefix()}*"):
+        files = Files(folder)
+        if folder.is_dir() and not folder.is_symlink() and not _control(files, "check"):
+            _clear(files)
+
+
+def ensure(route: Route, *, stays: bool = False) -> tuple[int, bool]:
+    """The local port of a running forward, and whether it had to be started. Raises PlatformError.
+
+    *stays*: it is to outlive the run that it is started in.
+    """
     files = Files.of(route)
     port = running_port(route, files)
     if port:
@@ -101,6 +112,7 @@ def ensure(route: Route) -> tuple[int, bool]:
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            env={name: value for name, value in os.environ.items() if not (stays and name == VARIABLE)},
         )
     _await(route, files, process, port)
     return port, True
@@ -110,10 +122,7 @@ def stop(route: Route) -> bool:
     """End the forward and remove its traces; whether there was one."""
     files = Files.of(route)
     alive = _control(files, "exit")
-    for path in (files.control, files.record, files.log):
-        path.unlink(missing_ok=True)
-    with suppress(OSError):  # ssh may be writing its last word
-        files.folder.rmdir()
+    _clear(files)
     return alive
 
 
@@ -172,6 +181,21 @@ def free_ports(route: Route) -> Iterator[int]:
                 continue
         yield port
     raise PlatformError("no local port is free", action="start", resource=route.title, hint="Close some programs.")
+
+
+def _home() -> Path:
+    return Path(os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir())
+
+
+def _prefix() -> str:
+    return f"mlops-{os.getuid()}-"
+
+
+def _clear(files: Files) -> None:
+    for path in (files.control, files.record, files.log):
+        path.unlink(missing_ok=True)
+    with suppress(OSError):  # ssh may be writing its last word
+        files.folder.rmdir()
 
 
 def _await(route: Route, files: Files, process: subprocess.Popen[bytes], port: int) -> None:

@@ -9,7 +9,6 @@ from typing import Any
 
 from .errors import PlatformError
 from .model import Caller
-from .retries import pauses
 
 # How long-running operations are read, by the style a kind declares: service and method.
 LONG_RUNNING: Mapping[str, tuple[str, str]] = {
@@ -19,6 +18,7 @@ LONG_RUNNING: Mapping[str, tuple[str, str]] = {
     "serviceusage": ("serviceusage", "operations.get"),
 }
 REPORT_SECONDS = 10.0
+SHORTEST_PAUSE, LONGEST_PAUSE = 0.2, 4.0
 
 
 @dataclass
@@ -38,13 +38,14 @@ class Patience:
         self.started = self.clock()
 
     def polls(self, what: str, last: Mapping[str, str]) -> Iterator[None]:
-        """Yield after ever longer pauses (0.2 s to 4 s) until the deadline; then raise.
+        """Yield after pauses of a twelfth of the time waited so far (0.2 s to 4 s) until the deadline; then raise.
 
         *last* is the caller's: its ``state`` is shown as progress and in the error.
         """
         began = told = self.clock()
-        for pause in pauses(first=0.2, longest=4.0):
+        while True:
             now = self.clock()
+            pause = min(max((now - began) / 12, SHORTEST_PAUSE), LONGEST_PAUSE)
             if now + pause > self.started + self.seconds:
                 raise PlatformError(
                     f"not finished after {now - began:.0f} s; its last state was {last['state'] or 'unknown'}",

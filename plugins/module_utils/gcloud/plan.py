@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
-from .compare import drifts
+from .compare import drifts, short
 from .errors import PlatformError
 from .model import MISSING, Drift, Output, Resource, Spec, lookup
 from .render import difference, drift_line, drift_values
 
 WAYS_OUT = "Set the field back to what Google has, give the resource a new name, or remove it first (state: absent)."
+_LINK = re.compile(r"^projects/[^/]+/.+")
 CREATE, UPDATE, DELETE, NOOP, WAIT = "create", "update", "delete", "noop", "wait"
 
 
@@ -174,6 +176,14 @@ def dependencies(wanted: Sequence[Resource]) -> dict[str, frozenset[str]]:
 def in_state(have: Spec, states: Mapping[str, frozenset[str]]) -> bool:
     """Whether a field of *have* has one of the listed states."""
     return any(lookup(have, path, "") in values for path, values in states.items())
+
+
+def links_in(value: Any) -> list[str]:
+    """All relative resource names that *value* refers to anywhere, of this graph or another."""
+    if isinstance(value, str):
+        return [short(value)] if _LINK.match(short(value)) else []
+    items = value.values() if isinstance(value, Mapping) else value if isinstance(value, (list, tuple)) else ()
+    return [hit for item in items for hit in links_in(item)]
 
 
 def _references(value: Any, links: Mapping[str, str]) -> list[str]:

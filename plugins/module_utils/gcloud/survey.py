@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from .arguments import state_of
 from .compare import short
 from .errors import DISABLED, PlatformError
 from .execute import Executor
@@ -59,7 +60,7 @@ def wanted(options: Mapping[str, Any]) -> list[Resource]:
 def survey(api: Caller, options: Mapping[str, Any]) -> dict[str, Any]:
     """State and addresses of what was looked for; ``exists`` lists every part with its state or "missing"."""
     seen = Executor(api, Patience(60), look_only=True).observe(wanted(options))
-    parts = {key: _state(have) for key, have in seen.items()}
+    parts = {key: state_of(have) for key, have in seen.items()}
     outputs: dict[str, Any] = {"exists": parts}
     outputs.update(instance_outputs(_only(seen, "instance/")))
     outputs.update(cluster_outputs(seen))
@@ -95,9 +96,3 @@ def neighbours(api: Caller, project: str, network: str, known: Collection[str]) 
 
 def _only(seen: Mapping[str, Spec | None], prefix: str) -> dict[str, Spec | None]:
     return {key: have for key, have in seen.items() if key.startswith(prefix)}
-
-
-def _state(have: Spec | None) -> str:
-    if have is None:
-        return "missing"
-    return str(have.get("status") or have.get("state") or "present")

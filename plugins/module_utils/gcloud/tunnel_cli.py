@@ -14,6 +14,7 @@ import asyncio
 import os
 import sys
 import threading
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -25,6 +26,7 @@ if not __package__:
 
 from .clients import Api
 from .errors import PlatformError
+from .runs import LOOK_SECONDS, Run
 from .tunnel import RELAY, RESUME_SECONDS, Target, Tunnel
 from .tunnel_protocol import MAX_PAYLOAD
 
@@ -87,6 +89,19 @@ async def _listen(make: Callable[[], Tunnel], host: str, port: int) -> None:
     await server.serve_forever()
 
 
+def _end_with_run() -> None:
+    """End with the Ansible run that this tunnel was opened in, as ssh's ControlPersist would not."""
+    run = Run.current()
+
+    def look() -> None:
+        while run is not None and run.alive:
+            time.sleep(LOOK_SECONDS)
+        os._exit(FAILED)
+
+    if run is not None:
+        threading.Thread(target=look, daemon=True).start()
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="tunnel_cli.py", description="A VM's TCP port through Identity-Aware Proxy.")
     parser.add_argument("--project", required=True, help="project id")
@@ -107,6 +122,7 @@ def _parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Carry one connection (or serve a port); returns the exit status."""
     options = _parser().parse_args(argv)
+    _end_with_run()
     target = Target(options.project, options.zone, options.instance, options.port, options.interface)
     api = Api(service_account_file=options.service_account_file, impersonate=options.impersonate)
 

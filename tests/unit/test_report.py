@@ -1,0 +1,75 @@
+"""The report of a run."""
+
+from __future__ import annotations
+
+import re
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from plugins.module_utils.report.page import page
+from plugins.module_utils.report.record import Run, Task, longest_chain, merge, sentence
+
+
+def entry(resource: str, began: float, ended: float, *needs: str, link: str = "") -> dict[str, object]:
+    return {"resource": resource, "action": "create", "began": began, "ended": ended, "link": link, "needs": needs}
+
+
+TIMELINE = [
+    entry("network a", 0, 10, link="projects/p/global/networks/a"),
+    entry("cluster c", 10, 11, "projects/p/global/networks/a"),
+    entry("address b", 0, 30),
+    {**entry("cluster c", 25, 60, "projects/p/global/networks/a"), "action": "wait"},
+    entry("pool", 60, 62, "cluster c"),
+]
+
+
+def a_run() -> Run:
+    run = Run("site.yml", 1000.0, 1065.0, "acme", "ml.acme.example")
+    run.tasks.append(Task("Make <it>", "network", "localhost", 1000.0, 1060.0))
+    run.note({"changed": True, "plan": ["create network a"], "resources": [{"title": "network a", "state": "present"}]})
+    run.timeline += [{**item, "began": item["began"] + 1000, "ended": item["ended"] + 1000} for item in TIMELINE]  # type: ignore[operator]
+    return run
+
+
+def test_what_was_begun_in_one_task_and_awaited_in_another_is_one_work() -> None:
+    works = {work.resource: work for work in merge(TIMELINE)}
+    assert (works["cluster c"].began, works["cluster c"].ended) == (10, 60)
+
+
+def test_the_longest_chain_follows_needs_by_link_and_by_name() -> None:
+    chain = longest_chain(merge(TIMELINE))
+    assert [work.resource for work in chain] == ["network a", "cluster c", "pool"]
+    assert sum(work.seconds for work in chain) == 62
+
+
+@given(st.lists(st.tuples(st.floats(0, 50), st.floats(0, 50)), max_size=8))
+def test_no_chain_is_longer_than_the_whole(spans: list[tuple[float, float]]) -> None:
+    timeline = [entry(f"r{i}", a, a + b, f"r{i - 1}") for i, (a, b) in enumerate(spans)]
+    works = merge(timeline)
+    whole = max((work.ended for work in works), default=0) - min((work.began for work in works), default=0)
+    assert sum(work.seconds for work in longest_chain(works)) <= whole + 0.05 * len(works)
+
+
+def test_the_sentence_names_the_chain() -> None:
+    said = sentence(a_run())
+    assert "Google took 62 s on the longest chain (network a > cluster c > pool)" in said
+    assert "the run took 65 s" in said
+    assert sentence(Run("x", 0, 5)) == ""
+
+
+def test_the_page_is_whole_by_itself_and_escapes_what_it_shows() -> None:
+    text = page(a_run())
+    assert not re.search(r'(src|href)="(?!https://(mlflow\.|argocd\.)?ml\.acme\.example/)', text)
+    assert "<script" not in text
+    assert "url(http" not in text
+    assert "Make &lt;it&gt;" in text
+    assert "create network a" in text
+    assert "&#9670; create cluster c" in text
+
+
+def test_a_failed_run_says_what_went_wrong() -> None:
+    run = a_run()
+    run.failures.append("Network: no <quota>")
+    assert "failed</span>" in page(run)
+    assert "no &lt;quota&gt;" in page(run)
