@@ -1,0 +1,131 @@
+"""The site's cloud layers killed with SIGKILL at any API call: run again, they end as if nothing had happened.
+
+A chain is several runs in one project, each killed at a call drawn by the seed, then one that is left alone; what it
+leaves must be, resource by resource, what a run that was never killed leaves. KILLS=200 asks for more than the usual
+fifty.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rehearsal.errors import RehearsalError
+from rehearsal.world import lifecycle, namespaces, record
+
+from .conftest import ROOT, Site
+from .state import differences, state
+
+pytestmark = [pytest.mark.world, pytest.mark.timeout(3600)]
+KILLS = int(os.environ.get("KILLS", "50"))
+CHAIN = 7
+WORKERS = 2
+LAYERS = ("preflight", "network", "start", "access", "cluster", "data", "edge")
+HELD_SECONDS = 4  # how long the call is held at which the run is killed
+RUN_SECONDS = 180.0
+FIRST_CALLS, LATER_CALLS = 260, 150  # about as many as the first run makes, and one that finds most of it done
+
+
+def command() -> list[str]:
+    program = str(Path(sys.executable).with_name("ansible-playbook"))
+    return [
+        program,
+        "-i",
+        "inventories/rehearsal",
+        *(f"playbooks/{name}.yml" for name in LAYERS),
+        "--skip-tags",
+        "system",
+    ]
+
+
+def rehearsal(*words: str) -> None:
+    """A command of the world's."""
+    line = [sys.executable, "-m", "rehearsal.cli.main", *words]
+    subprocess.run(line, cwd=ROOT, check=True, capture_output=True, timeout=RUN_SECONDS)
+
+
+def finish(site: Site) -> dict[str, Any]:
+    """Run it undisturbed, and tell the state after it."""
+    done = site.inside(*command(), "-e", "run_lock_wait=120")
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
+    return state(site.ask("/state/dump"))
+
+
+def kill(site: Site, world: str, nth: int) -> bool:
+    """Run it, and kill it and all its children at the nth call; False if it had ended by then."""
+    rehearsal("fault", "add", "--world", world, "--kind", f"slow:{HELD_SECONDS}", "--nth", str(nth), "*")
+    line = [*site.run, "--", *command(), "-e", "run_lock_wait=120"]
+    process = subprocess.Popen(
+        line, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    )
+    end = time.monotonic() + RUN_SECONDS
+    hit = False
+    while process.poll() is None and not hit:
+        assert time.monotonic() < end, "the run neither ends nor comes to its call"
+        hit = any(fault["hit"] for fault in json.loads(site.ask("/faults"))["faults"])
+        time.sleep(0.1)
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait(RUN_SECONDS)
+    rehearsal("fault", "clear", "--world", world)
+    return hit
+
+
+def chain(world: str, seed: int, kills: int) -> tuple[int, dict[str, Any]]:
+    """How many runs were really killed, and what the last one left."""
+    chance = random.Random(seed)  # noqa: S311 - a test's dice
+    rehearsal("reset", "--world", world)
+    site = Site(world)
+    killed = sum(kill(site, world, chance.randint(1, FIRST_CALLS if n == 0 else LATER_CALLS)) for n in range(kills))
+    return killed, finish(site)
+
+
+@pytest.fixture(scope="module")
+def worlds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[str]]:
+    """Worlds to be killed in, side by side."""
+    try:
+        namespaces.probe()
+    except RehearsalError as error:
+        pytest.skip(str(error))
+    before = os.environ.get("REHEARSAL_STATE")
+    os.environ["REHEARSAL_STATE"] = str(tmp_path_factory.mktemp("state"))
+    names = [f"test-kills-{number}" for number in range(WORKERS)]
+    for name in names:
+        lifecycle.up(name, "none", lambda line: None)
+    yield names
+    for name in names:
+        lifecycle.delete(record.load(name))
+    if before is None:
+        del os.environ["REHEARSAL_STATE"]
+    else:
+        os.environ["REHEARSAL_STATE"] = before
+
+
+def test_a_run_killed_anywhere_is_finished_by_running_it_again(worlds: list[str]) -> None:
+    whole = finish(Site(worlds[0]))
+    seeds = list(range(1, (KILLS + CHAIN - 1) // CHAIN + 1))
+
+    def work(world: str, mine: list[int]) -> list[tuple[int, int, dict[str, Any]]]:
+        return [(seed, *chain(world, seed, min(CHAIN, KILLS - (seed - 1) * CHAIN))) for seed in mine]
+
+    with ThreadPoolExecutor(WORKERS) as pool:
+        shares = [seeds[place::WORKERS] for place in range(WORKERS)]
+        done = [entry for entries in pool.map(work, worlds, shares) for entry in entries]
+    for seed, _, left in done:
+        assert differences(whole, left) == [], f"seed {seed}"
+    killed = sum(killed for _, killed, _ in done)
+    print(
+        f"{killed} of {KILLS} runs were killed in {len(done)} projects; each project ended as an undisturbed one does"
+    )
+    assert killed >= KILLS // 3  # the others had ended before their call came
