@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .discovery import Document, Method
+from .enum_numbers import by_number
 from .errors import ApiError, invalid_json
 
 _CAMEL = re.compile(r"(?<!^)([A-Z])")
@@ -147,8 +148,8 @@ def _text(schema: dict[str, Any], value: Any) -> str:
 
 def _enum(schema: dict[str, Any], value: Any) -> str:
     names: list[str] = schema["enum"]
-    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < len(names):
-        return names[value]
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = by_number(tuple(names)).get(value)
     if value not in names:
         raise _Refused
     return str(value)

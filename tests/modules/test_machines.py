@@ -220,3 +220,10 @@ def test_what_google_fixes_at_creation_is_refused(place: Google, changes: dict[s
     place.apply(cluster, gke())
     with pytest.raises(PlatformError, match="cannot change"):
         place.apply(cluster, gke(**changes))
+
+
+def test_secrets_of_a_cluster_are_encrypted_with_a_key(place: Google) -> None:
+    key = "projects/acme-mlops/locations/europe-west1/keyRings/mlops/cryptoKeys/secrets"
+    place.apply(cluster, gke())
+    (done,) = place.lifecycle(cluster, gke(secrets_key=key))
+    assert "databaseEncryption.state: DECRYPTED -> ENCRYPTED" in done

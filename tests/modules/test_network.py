@@ -175,3 +175,11 @@ def test_a_missing_permission_is_named_with_a_role(google: Google) -> None:
 def test_a_refused_token_says_so(google: Google) -> None:
     with pytest.raises(PlatformError, match="refused the access token"):
         Google(Api(access_token="nonsense"), google.emulator).plan(graph, options())
+
+
+def test_what_a_deny_rule_denies_changes(google: Google) -> None:
+    deny = {"name": "mlops-deny", "action": "deny", "protocols": [{"protocol": "tcp", "ports": ["22"]}]}
+    google.lifecycle(graph, options(firewall_rules=[deny]))
+    more = {**deny, "protocols": [{"protocol": "tcp", "ports": ["22", "3389"]}]}
+    (done,) = google.lifecycle(graph, options(firewall_rules=[more]))
+    assert "denied: " in done

@@ -50,6 +50,8 @@ def undeclared(resource: Resource) -> list[str]:
 
 
 def _as_wanted(field: Field, want: Any, have: Any) -> bool:
+    if any(want in group and have in group for group in field.alike):
+        return True
     if field.compare == "create":
         return True
     if field.compare == "includes":

@@ -71,7 +71,7 @@ class Field:
     of objects matched by ``key``), ``map`` (labels: exactly these, Google's own ``goog-`` ones aside), ``includes``
     (lists that must hold at least these), ``caseless``, ``create`` (only sent when it is made, never compared).
     ``default``: what Google has where its answer is silent. ``on_create``: whether the create call takes it (else it is
-    set by its update right after). ``secret``: never shown.
+    set by its update right after). ``secret``: never shown. ``alike``: groups of values by which Google means the same.
     """
 
     path: str
@@ -82,6 +82,7 @@ class Field:
     on_create: bool = True
     secret: bool = False
     way_out: str = ""
+    alike: tuple[tuple[str, ...], ...] = ()
 
 
 @dataclass(frozen=True)

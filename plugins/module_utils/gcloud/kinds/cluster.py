@@ -14,6 +14,8 @@ CLUSTER_NAME = "projects/{project}/locations/{location}/clusters/{name}"
 NEW_CLUSTER = "Google fixes this when a cluster is made: make a second cluster beside it and move over."
 NEW_POOL = "Google fixes this when a node pool is made: add a second pool, move the work, then remove this one."
 PENDING = {"status": frozenset({"PROVISIONING", "RECONCILING", "STOPPING"})}
+# What is set as the first is answered as the second: recording container/clusters/database_encryption.
+ENCRYPTED = (("ENCRYPTED", "ALL_OBJECTS_ENCRYPTION_ENABLED"),)
 FAILED = {"status": frozenset({"ERROR"})}
 
 
@@ -86,7 +88,8 @@ CLUSTER = RestKind(
         Field("masterAuth.clientCertificateConfig.issueClientCertificate", update=None, default=False),
         Field("legacyAbac.enabled", update="abac", default=False),
         Field("binaryAuthorization.evaluationMode", update="binary_authorization", default="DISABLED"),
-        Field("databaseEncryption", update="encryption"),
+        Field("databaseEncryption.keyName", update="encryption", default=""),
+        Field("databaseEncryption.state", update="encryption", default="DECRYPTED", alike=ENCRYPTED),
         Field("securityPostureConfig", update="posture"),
         Field("authenticatorGroupsConfig", update="groups"),
         Field("verticalPodAutoscaling.enabled", update="vpa", default=False),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import secrets
 import string
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ..errors import PlatformError
@@ -39,6 +39,11 @@ def _database_is_free(api: Caller, resource: Resource, have: Spec) -> str:
         f"it is protected against deletion, and nothing was removed. {GO_WITH_IT}, or set "
         "data.database.deletion_protection to false and run playbooks/data.yml"
     )
+
+
+def _replacing(have: Mapping[str, str] | None, wanted: Mapping[str, str]) -> dict[str, str | None]:
+    """What PATCH needs to make a map exactly *wanted*: it merges maps, and a key goes only when it is set to null."""
+    return {**dict.fromkeys(have or {}), **wanted}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,11 +91,8 @@ BUCKET = BucketKind(
     ),
     updates={
         "patch": Update(),
-        # PATCH merges maps: a label goes only when it is set to null
         "labels": Update(
-            body=lambda resource, spec, have, drifts: {
-                "labels": {**dict.fromkeys(have.get("labels") or {}), **spec["labels"]}
-            }
+            body=lambda resource, spec, have, drifts: {"labels": _replacing(have.get("labels"), spec["labels"])}
         ),
     },
 )
@@ -161,9 +163,16 @@ SQL_INSTANCE = SqlInstanceKind(
         Field("settings.backupConfiguration.startTime"),
         Field("settings.backupConfiguration.pointInTimeRecoveryEnabled", default=False),
         Field("settings.databaseFlags", compare="keyed"),
-        Field("settings.userLabels", compare="map"),
+        Field("settings.userLabels", update="labels", compare="map"),
     ),
-    updates={"patch": Update()},
+    updates={
+        "patch": Update(),
+        "labels": Update(
+            body=lambda resource, spec, have, drifts: {
+                "settings": {"userLabels": _replacing(lookup(have, "settings.userLabels", {}), drifts[0].after)}
+            }
+        ),
+    },
 )
 
 DATABASE = RestKind(

@@ -149,8 +149,6 @@ URL_MAP = _compute(
     (
         Field("defaultService", update="put"),
         Field("defaultUrlRedirect", update="put"),
-        Field("hostRules", update="put"),
-        Field("pathMatchers", update="put"),
         Field("description", update="put", default=""),
     ),
     {"put": Update("update", body=whole_with("status"))},

@@ -33,14 +33,17 @@ def _set(*path: str) -> Change:
 
 
 def _merged(*path: str) -> Change:
-    """Merges into the member at a path."""
+    """Sets the given fields of the message at a path; a message in it replaces the one that is there.
+
+    A field that has its zero value is not on the wire (proto3), so `{"httpLoadBalancing": {}}` says disabled: false.
+    """
 
     def change(call: Call, cluster: Record, value: Any) -> None:
         del call
         body = cluster.body
         for step in path[:-1]:
             body = body.setdefault(step, {})
-        body[path[-1]] = merge(body.get(path[-1], {}), value)
+        body[path[-1]] = {**body.get(path[-1], {}), **value}
 
     return change
 
