@@ -11,11 +11,11 @@ from tests.modules.matrix import all_kinds
 FILE = Path(__file__).resolve().parents[2] / "docs" / "fields.md"
 HEAD = """# Fields of the resources
 
-Written from the declarations in `plugins/module_utils/gcloud/kinds/`; `tests/modules/test_matrix.py` tries every one against
+Written from the declarations in `plugins/module_utils/gcloud/kinds/`; `tests/modules/test_matrix.py` tries each against
 the emulator: made with it, left out, changed or refused, cleared, and nothing else altered.
 
-*Changed by*: the API's method; **fixed** fields are refused with both values when they differ; *at creation* ones are looked
-at only when the resource is made.
+*Changed by*: the method of the API; **fixed** fields are refused with both values when they differ; *at creation* ones
+count only when the resource is made.
 
 | resource | field | changed by | compared as |
 |---|---|---|---|

@@ -32,7 +32,7 @@ from .plan import (
     make_step,
     refuse_immutable,
 )
-from .retries import is_conflict
+from .retries import is_conflict, is_there_already
 
 WORKERS = 24  # a call is waiting, not work
 MOST_ROUNDS = 100
@@ -114,6 +114,8 @@ class Executor:
         done = len(self.done)
         try:
             self._do(plan, step)
+        except PlatformError as error:
+            raise error.about("read" if step.action == NOOP else step.action, step.resource.title) from error
         finally:
             if step.action != NOOP or len(self.done) > done:
                 self.timeline.append(
@@ -162,13 +164,14 @@ class Executor:
         resource = step.resource
         try:
             answer = resource.kind.create(self.api, resource, step.spec)
-            self.done.append(step.summary())
             self._created.add(resource.key)
+            if resource.wait:
+                self._await(resource, answer)
+            self.done.append(step.summary())
             if not resource.wait:
                 return
-            self._await(resource, answer)
         except PlatformError as error:
-            if error.code == 409 and self._appeared(resource):
+            if is_there_already(error) and self._appeared(resource):
                 self._make_true(resource)
                 return
             raise error.about("create", resource.title) from error

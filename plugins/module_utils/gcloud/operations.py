@@ -18,6 +18,7 @@ LONG_RUNNING: Mapping[str, tuple[str, str]] = {
     "serviceusage": ("serviceusage", "operations.get"),
 }
 REPORT_SECONDS = 10.0
+AGAIN = "Run it again: what was begun is finished. If Google fails again, its message is what Google's support needs."
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.2, 4.0
 
 
@@ -133,7 +134,8 @@ def _raise_failure(operation: Mapping[str, Any]) -> None:
         code = int(operation.get("httpErrorStatusCode") or 0)
         reason = str(entries[0].get("code", ""))
         raise PlatformError(text, code=code, reason=reason, details=entries, hint=_advice(entries))
-    raise PlatformError(str(error.get("message", error)), reason=str(error.get("status") or error.get("code") or ""))
+    reason = str(error.get("status") or error.get("code") or "")
+    raise PlatformError(str(error.get("message", error)), reason=reason, hint=AGAIN)
 
 
 def _advice(entries: list[Mapping[str, Any]]) -> str:
@@ -142,4 +144,4 @@ def _advice(entries: list[Mapping[str, Any]]) -> str:
         return "Remove or detach the resource it names first, then run this again."
     if codes & {"QUOTA_EXCEEDED", "ZONE_RESOURCE_POOL_EXHAUSTED"}:
         return "Ask for more quota (console: IAM & Admin > Quotas), or choose another zone or machine type."
-    return ""
+    return AGAIN

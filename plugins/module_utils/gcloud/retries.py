@@ -49,7 +49,13 @@ def is_conflict(error: PlatformError) -> bool:
         error.code == 412
         or error.reason in ("conditionNotMet", "CONDITION_NOT_MET")
         or (error.code == 409 and "concurrent" in error.message.lower())
+        or (error.code == 400 and "etag" in error.message)  # Secret Manager
     )
+
+
+def is_there_already(error: PlatformError) -> bool:
+    """Whether what was to be made is there: made by somebody else, or by a request whose answer got lost."""
+    return error.code == 409 or (error.code == 400 and "already exists" in error.message)
 
 
 def pauses(first: float = 0.5, longest: float = 15.0, jitter: Callable[[], float] = random.random) -> Iterator[float]:

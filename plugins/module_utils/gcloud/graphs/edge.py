@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from ..errors import DISABLED, PlatformError
@@ -20,11 +21,14 @@ HSTS = "Strict-Transport-Security: max-age=31536000; includeSubDomains"
 
 def edge_graph(options: Mapping[str, Any], api: Caller) -> list[Resource]:
     """Everything between a browser and the ingress gateway's pods."""
-    groups = endpoint_groups(api, options) if options.get("endpoint_group") else None
     front = _front(options)
     names = _names(options, front[0])
-    backend = _backend(options, groups)
-    return [*front, *names, *backend, *_routes(options)]
+    with ThreadPoolExecutor() as pool:
+        asked = pool.submit(endpoint_groups, api, options) if options.get("endpoint_group") else None
+        outdated = pool.submit(_outdated, api, options, names)
+        groups = asked.result() if asked else None
+        names += outdated.result()
+    return [*front, *names, *_backend(options, groups), *_routes(options)]
 
 
 def endpoint_groups(api: Caller, options: Mapping[str, Any]) -> list[str]:
@@ -85,7 +89,7 @@ def _names(options: Mapping[str, Any], address: Resource) -> list[Resource]:
         records.append(_record(zone, name, spec))
     proof = Resource(
         kinds.DNS_AUTHORIZATION,
-        options["name"],
+        f"{options['name']}-{_digest(domain)}",
         given({"domain": domain, "description": MARK, "labels": labels}),
         params,
     )
@@ -101,10 +105,10 @@ def _record(zone: Resource, name: str, spec: Spec) -> Resource:
 def _certificate(options: Mapping[str, Any], proof: Resource) -> list[Resource]:
     """A certificate for the domain and all under it; its name follows the domain, for one in use cannot change."""
     params, labels, domain = {"project": options["project"]}, options.get("labels"), options["domain"]
-    digest = hashlib.sha256(domain.encode()).hexdigest()[:8]
+    stem = f"{options['name']}-{_digest(domain)}"
     certificate = Resource(
         kinds.CERTIFICATE,
-        f"{options['name']}-{digest}",
+        stem,
         given(
             {
                 "description": MARK,
@@ -118,7 +122,7 @@ def _certificate(options: Mapping[str, Any], proof: Resource) -> list[Resource]:
     entries = [
         Resource(
             kinds.MAP_ENTRY,
-            f"{options['name']}-{part}",
+            f"{stem}-{part}",
             given({"hostname": host, "certificates": [certificate.link], "description": MARK, "labels": labels}),
             {**params, "map": bundle.name},
             (bundle.key,),
@@ -126,6 +130,47 @@ def _certificate(options: Mapping[str, Any], proof: Resource) -> list[Resource]:
         for part, host in (("domain", domain), ("hosts", f"*.{domain}"))
     ]
     return [certificate, bundle, *entries]
+
+
+def _digest(domain: str) -> str:
+    """Part of the names of what cannot change its domain: with another one, another is made and the old one removed."""
+    return hashlib.sha256(domain.encode()).hexdigest()[:8]
+
+
+def _outdated(api: Caller, options: Mapping[str, Any], wanted: Sequence[Resource]) -> list[Resource]:
+    """Certificate, proof and map entries of a domain that the load balancer had before, to go once it has the new ones.
+
+    Google removes a certificate only when no entry names it, and a proof only when no certificate does.
+    """
+    parent = kinds.CERTIFICATES.format(project=options["project"])
+    bundle = {"project": options["project"], "map": options["name"]}
+    found: list[Resource] = []
+    before = tuple(resource.key for resource in wanted if resource.kind is kinds.MAP_ENTRY)
+    for kind, place, items, params in (
+        (kinds.MAP_ENTRY, f"{parent}/certificateMaps/{options['name']}", "certificateMapEntries", bundle),
+        (kinds.CERTIFICATE, parent, "certificates", {"project": options["project"]}),
+        (kinds.DNS_AUTHORIZATION, parent, "dnsAuthorizations", {"project": options["project"]}),
+    ):
+        names = {resource.name for resource in wanted if resource.kind is kind}
+        old = [
+            Resource(kind, name, {}, dict(params), before, unwanted=True)
+            for name in _marked(api, f"{kind.collection}.list", place, items)
+            if name.startswith(f"{options['name']}-") and name not in names
+        ]
+        found += old
+        before = tuple(resource.key for resource in old) or before
+    return found
+
+
+def _marked(api: Caller, method: str, parent: str, items: str) -> list[str]:
+    """Names of the platform's own in a listing; none where its API is off or its parent is not there."""
+    try:
+        listed = api.pages("certificatemanager", method, {"parent": parent}, items)
+    except PlatformError as error:
+        if error.reason in DISABLED or error.code == 404:
+            return []
+        raise error.about("list", f"{items} of {parent}") from error
+    return [str(entry["name"]).rsplit("/", 1)[-1] for entry in listed if MARK in entry.get("description", "")]
 
 
 def _backend(options: Mapping[str, Any], groups: Sequence[str] | None) -> list[Resource]:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from ..errors import PlatformError
 from ..model import Caller, Drift, Field, Kind, Resource, RestKind, Spec, Update, lookup
 from ..operations import Patience, wait
+from ..retries import is_conflict
 
 MOVE = "Google fixes this when it is made: make another beside it and copy the data."
 GO_WITH_IT = "If you mean it, let the data go with it (-e keep_data=no)"
@@ -280,11 +281,19 @@ class DatabaseUser(Kind):
         return base64.b64decode(found["payload"]["data"]).decode()
 
     def _remember(self, api: Caller, resource: Resource, spec: Spec) -> None:
-        name = self._secret(resource)
-        secret = api.call("secretmanager", "projects.secrets.get", {"name": name})
-        notes = {**(secret.get("annotations") or {}), self._mark(resource): str(spec["passwordVersion"])}
-        params = {"name": name, "updateMask": "annotations"}
-        api.call("secretmanager", "projects.secrets.patch", params, {"annotations": notes, "etag": secret["etag"]})
+        name, mark, version = self._secret(resource), self._mark(resource), str(spec["passwordVersion"])
+        for last in (False, False, True):
+            secret = api.call("secretmanager", "projects.secrets.get", {"name": name})
+            notes = secret.get("annotations") or {}
+            if notes.get(mark) == version:
+                return
+            body = {"annotations": {**notes, mark: version}, "etag": secret["etag"]}
+            try:
+                api.call("secretmanager", "projects.secrets.patch", {"name": name, "updateMask": "annotations"}, body)
+                return
+            except PlatformError as error:  # somebody else changed it, or this very change was sent twice
+                if last or not is_conflict(error):
+                    raise
 
     @staticmethod
     def _secret(resource: Resource) -> str:

@@ -38,6 +38,15 @@ def _private_access(resource: Resource, spec: Spec, have: Spec, drifts: Sequence
     return {"privateIpGoogleAccess": spec["privateIpGoogleAccess"]}
 
 
+def _ranges(resource: Resource, spec: Spec, have: Spec, drifts: Sequence[Drift]) -> Spec:
+    """First without the ranges that go, then with the new ones: Google refuses both in one request."""
+    wanted = {item["rangeName"]: item for item in spec["secondaryIpRanges"]}
+    there = have.get("secondaryIpRanges") or []
+    kept = [item for item in there if item["rangeName"] in wanted]
+    send = list(wanted.values()) if len(kept) == len(there) else kept
+    return {"secondaryIpRanges": send, "fingerprint": have["fingerprint"]}
+
+
 SUBNETWORK = RestKind(
     name="subnetwork",
     service="compute",
@@ -49,7 +58,7 @@ SUBNETWORK = RestKind(
     fields=(
         Field("network", update=None),
         Field("ipCidrRange", update=None, way_out=RANGES),
-        Field("secondaryIpRanges", compare="keyed", key="rangeName"),
+        Field("secondaryIpRanges", update="ranges", compare="keyed", key="rangeName"),
         Field("privateIpGoogleAccess", update="private_access", default=False),
         Field("logConfig.enable", default=False),
         Field("logConfig.aggregationInterval"),
@@ -57,8 +66,10 @@ SUBNETWORK = RestKind(
         Field("logConfig.metadata"),
         Field("description", update=None),
     ),
+    repeats=frozenset({"ranges"}),
     updates={
         "patch": Update(body=patch_with("fingerprint")),
+        "ranges": Update(body=_ranges),
         "private_access": Update("setPrivateIpGoogleAccess", body=_private_access),
     },
 )
