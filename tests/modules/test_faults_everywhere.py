@@ -81,7 +81,8 @@ def test_what_passes_is_borne(tmp_path: Path, methods: list[str], kind: str) -> 
     with project(tmp_path) as google:
         set_faults(google, methods, kind)
         make(google)
-        assert unmet(google) == []
+        # where the answer with the operation got lost, what it made is found, and nobody asks for the operation
+        assert [name for name in unmet(google) if kind != "reset-after" or not name.endswith("perations.get")] == []
         google.emulator.request("DELETE", "/faults")
         for graph in wanted(google.api):
             assert not Executor(google.api, Patience(60)).plan(graph).changed

@@ -115,7 +115,7 @@ class Executor:
         try:
             self._do(plan, step)
         except PlatformError as error:
-            raise error.about("read" if step.action == NOOP else step.action, step.resource.title) from error
+            raise error.about("update" if step.action == NOOP else step.action, step.resource.title) from error
         finally:
             if step.action != NOOP or len(self.done) > done:
                 self.timeline.append(
@@ -179,7 +179,7 @@ class Executor:
         self._settle(resource)
         late = [drift for drift in self._drifts(step) if not drift.field.on_create]
         if late:
-            self._send_updates(step, late)
+            self._change(step, late)
 
     def _read_new(self, resource: Resource) -> Spec:
         """What was just made; Google may need a while before every read finds it."""
@@ -200,19 +200,20 @@ class Executor:
         return self.seen[resource.key] is not None
 
     def _update(self, step: Step) -> None:
+        self._change(step, list(step.drifts))
+        self.done.append(step.summary())
+
+    def _change(self, step: Step, found: list[Drift]) -> None:
+        """Make the changes; once more from a fresh read where somebody else was faster, or an answer to us got lost."""
         try:
-            self._send_updates(step, list(step.drifts))
+            self._send_updates(step, found)
         except PlatformError as error:
             if not is_conflict(error):
-                raise error.about("update", step.resource.title) from error
+                raise
             self.seen[step.resource.key] = self._read(step.resource)
             again = make_step(step.resource, self.seen)
             refuse_immutable([again])
-            try:
-                self._send_updates(again, list(again.drifts))
-            except PlatformError as second:
-                raise second.about("update", step.resource.title) from second
-        self.done.append(step.summary())
+            self._send_updates(again, list(again.drifts))
 
     def _send_updates(self, step: Step, found: list[Drift]) -> None:
         """One call for each update the drifts belong to, each with fresh fingerprints."""
