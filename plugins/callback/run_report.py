@@ -34,9 +34,11 @@ description:
 author: MLOps platform
 options:
   folder:
-    description: Where reports are written; V(none) writes none. The newest 20 are kept.
+    description:
+      - Where reports are written; V(none) writes none. The newest 20 are kept.
+      - Unset, C(mlops-platform/reports) below E(XDG_STATE_HOME) or C(~/.local/state).
     type: str
-    default: ~/.local/state/mlops-platform/reports
+    default: ""
     ini: [{section: run_report, key: folder}]
     env: [{name: MLOPS_REPORTS}]
 """
@@ -107,7 +109,8 @@ class CallbackModule(CallbackBase):
         self._run.ended = time.time()
         if line := sentence(self._run):
             self._display.display(line)
-        folder = str(self.get_option("folder"))
+        home = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
+        folder = str(self.get_option("folder") or f"{home}/mlops-platform/reports")
         if folder == "none":
             return
         try:

@@ -81,6 +81,13 @@ def test_git_has_none_in_its_whole_history(controller: Host, secrets: dict[str, 
     assert found_in(history, secrets) == set()
 
 
+def test_the_reports_have_none(secrets: dict[str, str]) -> None:
+    reports = list((Path(os.environ["XDG_STATE_HOME"]) / "mlops-platform" / "reports").glob("*.html"))
+    assert reports
+    for report in reports:
+        assert found_in(report.read_text(), secrets) == set()
+
+
 def test_the_state_folder_is_for_its_owner_only() -> None:
     folder = Path(os.environ["XDG_STATE_HOME"]) / "mlops-platform"
     open_to_others = [str(path) for path in folder.rglob("*") if path.stat().st_mode & 0o077 and path.suffix != ".pub"]
