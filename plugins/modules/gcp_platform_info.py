@@ -82,7 +82,9 @@ neighbours:
   type: list
   elements: dict
 load_balancer:
-  description: As M(gcp_https_load_balancer) returns it.
+  description:
+    - As M(gcp_https_load_balancer) returns it.
+    - C(iap_audience) is what Identity-Aware Proxy's signed headers are for; empty while there is no backend service.
   returned: success
   type: dict
 """

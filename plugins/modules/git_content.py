@@ -41,6 +41,19 @@ options:
       url: {description: Where it is published., type: str, required: true}
       sha256: {description: Its digest; another file is refused., type: str, required: true}
       path: {description: Path in the repository., type: str, required: true}
+  archives:
+    description: Zip archives to fetch over HTTPS, of which folders are kept in the repository.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      url: {description: Where it is published., type: str, required: true}
+      sha256: {description: Its digest; another file is refused., type: str, required: true}
+      folders:
+        description: "Folders of the archive by the folder of the repository that they are kept in. Nothing else lies in
+          that, but the file C(.origin.yaml), which says what it was made of."
+        type: dict
+        required: true
 attributes:
   check_mode: {support: full, description: Tells what would change and pushes nothing.}
   diff_mode: {support: full, description: Shows each file's difference; files over 50 kB by their digest.}

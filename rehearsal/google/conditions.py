@@ -1,6 +1,7 @@
 """Conditions of IAM bindings: the part of the Common Expression Language that IAM's documentation shows.
 
-Attributes `resource.name`, `resource.service`, `resource.type`, `request.time`; strings, numbers, booleans, lists,
+Attributes `resource.name`, `resource.service`, `resource.type`, `request.time`, and for requests that come through IAP
+`request.host` and `request.path`; strings, numbers, booleans, lists,
 `timestamp("...")`, `duration("3600s")`; `== != < <= > >= in && || !`, `+ -`; `startsWith`, `endsWith`, `contains`,
 `matches`, and `getHours`, `getDayOfWeek` and their like of a time (with a time zone).
 """
@@ -9,7 +10,7 @@ from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
@@ -46,8 +47,10 @@ class BadCondition(Exception):
     """The expression cannot be read; the text says where."""
 
 
-def holds(expression: str, resource: str, now: float) -> bool:
+def holds(expression: str, resource: str, now: float, request: Mapping[str, str] | None = None) -> bool:
     """Whether a condition holds for a resource (`//service/relative/name`) at a moment (seconds since the epoch).
+
+    `request` has the attributes of a web request: host and path.
 
     As at Google, an expression that cannot be evaluated grants nothing.
     """
@@ -56,7 +59,7 @@ def holds(expression: str, resource: str, now: float) -> bool:
         name = f"projects/_/{name}"
     attributes = {
         "resource": {"name": name, "service": service, "type": f"{service}/{_type(name)}"},
-        "request": {"time": datetime.fromtimestamp(now, UTC)},
+        "request": {"time": datetime.fromtimestamp(now, UTC), **(request or {})},
     }
     try:
         return compiled(expression)(attributes) is True

@@ -7,7 +7,7 @@ from typing import Any
 
 from rehearsal.world.addresses import WORLD
 
-from . import catalog
+from . import catalog, edge
 from .core import HANDLERS, Cloud, Request, Response
 from .discovery import Document
 from .faults import BadFault
@@ -140,6 +140,11 @@ ROUTES: dict[tuple[str, str], Callable[[Cloud, Request], Response]] = {
     ("GET", "/state/dump"): _dump,
     ("GET", "/calls"): _calls,
     ("GET", "/dns/zones"): _zones,
+    ("GET", "/edge"): edge.configuration,
+    ("POST", "/edge/access"): edge.access,
+    ("POST", "/edge/identify"): edge.identify,
+    ("GET", "/groups"): edge.people,
+    ("PUT", "/groups"): edge.groups,
     ("GET", "/substrate"): _substrate,
     ("POST", "/tokens"): _token,
     ("GET", "/time"): _time,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -164,9 +164,9 @@ class Cloud:
         self.faults = Faults(self.store)
         self.jobs: Jobs
 
-    def access(self, tx: Transaction) -> Access:
-        """IAM as of now."""
-        return Access(tx, self.clock.now(), self.limits.seconds("policies"))
+    def access(self, tx: Transaction, web: Mapping[str, str] | None = None) -> Access:
+        """IAM as of now; `web` has host and path of a web request."""
+        return Access(tx, self.clock.now(), self.limits.seconds("policies"), web)
 
     def close(self) -> None:
         """Closes the files."""

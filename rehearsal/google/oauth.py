@@ -5,6 +5,7 @@ from __future__ import annotations
 from urllib.parse import parse_qs
 
 from .core import Cloud, Request, Response
+from .id_tokens import IdTokens
 
 _GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 
@@ -28,6 +29,8 @@ def _token(cloud: Cloud, request: Request) -> Response:
     claims = cloud.identities.verify(form.get("assertion", ""))
     if claims is None:
         return Response({"error": "invalid_grant", "error_description": "Invalid JWT Signature."}, 400)
+    if audience := claims.get("target_audience"):
+        return Response({"id_token": IdTokens(cloud).issue(str(claims["iss"]), str(audience))})
     return Response(cloud.identities.issue(str(claims["iss"])))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fnmatch
 import json
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -150,14 +150,20 @@ def known(permission: str) -> bool:
     return len(parts) == 3 and all(parts) and parts[0] in _services()
 
 
-def granted_roles(policy: dict[str, Any], members: Iterable[str], resource: str, now: float) -> set[str]:
-    """The roles that a policy gives to any of the members, for `resource` and at `now` where a condition asks."""
+def granted_roles(
+    policy: dict[str, Any],
+    members: Iterable[str],
+    resource: str,
+    now: float,
+    request: Mapping[str, str] | None = None,
+) -> set[str]:
+    """The roles that a policy gives to any of the members, for `resource`, `request` and `now` where conditions ask."""
     wanted = set(members)
     return {
         item["role"]
         for item in policy.get("bindings", [])
         if wanted & set(item.get("members", []))
-        and ("condition" not in item or holds(str(item["condition"].get("expression", "")), resource, now))
+        and ("condition" not in item or holds(str(item["condition"].get("expression", "")), resource, now, request))
     }
 
 
@@ -167,10 +173,14 @@ class Access:
     Args:
         now: seconds since the epoch, for conditions.
         lag: how many seconds after its change a policy takes effect.
+        request: host and path of the web request that it is about, for conditions.
     """
 
-    def __init__(self, tx: Transaction, now: float | None = None, lag: float = 0.0) -> None:
+    def __init__(
+        self, tx: Transaction, now: float | None = None, lag: float = 0.0, request: Mapping[str, str] | None = None
+    ) -> None:
         self._tx = tx
+        self._request = request
         self._now = time.time() if now is None else now
         self._lag = lag
 
@@ -187,7 +197,7 @@ class Access:
         members = self._members(principal, resources := tuple(resources))
         target = resources[0] if resources else ""
         for resource in resources:
-            held = granted_roles(self._policy(resource), members, target, self._now)
+            held = granted_roles(self._policy(resource), members, target, self._now, self._request)
             if any(self._grants(role, permission) for role in held):
                 return True
         return False

@@ -13,6 +13,8 @@ EXACT: Mapping[str, str] = {
     "metadata": addresses.METADATA,
     "emulator.internal": addresses.APIS,
     "dns.google": addresses.DNS,
+    "accounts.google.com": addresses.SIGN_IN,
+    "www.gstatic.com": addresses.SIGN_IN,
 }
 
 SUFFIXES: Mapping[str, str] = {

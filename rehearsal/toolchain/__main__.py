@@ -6,7 +6,7 @@ import fcntl
 import sys
 
 from rehearsal.paths import cache_dir
-from rehearsal.toolchain import debian, golang, host, images, releases
+from rehearsal.toolchain import debian, envoy, golang, host, images, releases
 from rehearsal.toolchain.progress import ToolchainError
 
 
@@ -20,6 +20,7 @@ def main() -> int:
             host.ensure()
             debian.unpack_all()
             golang.build_all()
+            envoy.ensure()
             images.assemble_all()
             releases.collect()
             host.build_machine_base()

@@ -15,6 +15,9 @@ KUBERNETES = "v1.36.3"
 GKE_VERSION = "1.36.3-gke.1204000"
 ARGOCD = "v3.5.7"
 COREDNS = "v1.12.0"
+# A commit of Istio's 1.31 line that the Go module proxy has; platform/pins.yaml takes the charts from it, too.
+ISTIO_SOURCE = "v0.0.0-20260827124520-eed52ebb66ad"
+ISTIO = "1.31.4"
 
 
 def _kubernetes_version_flags() -> str:
@@ -97,6 +100,11 @@ PROGRAMS = {
         Program("kwok", _commands("sigs.k8s.io/kwok/cmd", "kwok")),
         Program("helm", _commands("helm.sh/helm/v4/cmd", "helm")),
         Program("kustomize", (("kustomize", "sigs.k8s.io/kustomize/kustomize/v5"),)),
+        Program(
+            "istio",
+            _commands("istio.io/istio/pilot/cmd", "pilot-discovery", "pilot-agent"),
+            "-X istio.io/istio/pkg/version.buildVersion=1.31-dev",
+        ),
         Program("argocd", (("argocd", "github.com/argoproj/argo-cd/v3/cmd"),), _argocd_version_flags()),
     )
 }

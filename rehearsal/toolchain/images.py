@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from rehearsal.paths import cache_dir
-from rehearsal.toolchain import layers
-from rehearsal.toolchain.catalog import ARGOCD, COREDNS, PROGRAMS
+from rehearsal.toolchain import envoy, layers
+from rehearsal.toolchain.catalog import ARGOCD, COREDNS, ISTIO, PROGRAMS
 from rehearsal.toolchain.oci import Layout
 from rehearsal.toolchain.progress import step
 
@@ -89,6 +89,27 @@ IMAGES = (
         owner=999,
         owned=("/data",),
         stand_in="Debian's Redis 7.0",
+    ),
+    Image(
+        f"docker.io/istio/pilot:{ISTIO}",
+        layers.istio_pilot,
+        {
+            "User": "1337:1337",
+            "Entrypoint": ["/usr/local/bin/pilot-discovery"],
+            # Their defaults configure filters that are in Istio's own build of Envoy alone.
+            "Env": [PATH, "PILOT_ENABLE_METADATA_EXCHANGE=false", "PILOT_ENABLE_ALPN_FILTER=false"],
+        },
+        made_of=[PROGRAMS["istio"].digest],
+        stand_in="upstream's program of a commit of the 1.31 line, told to do without Istio's own filters for Envoy",
+    ),
+    Image(
+        f"docker.io/istio/proxyv2:{ISTIO}",
+        layers.istio_proxy,
+        {"Entrypoint": ["/usr/local/bin/pilot-agent"], "Env": [PATH]},
+        made_of=[PROGRAMS["istio"].digest, envoy.digest()],
+        owner=1337,
+        owned=("/var/lib/istio",),
+        stand_in="upstream's agent of a commit of the 1.31 line, with Envoy as its own project publishes it",
     ),
     Image(
         f"ghcr.io/mlflow/mlflow:v{MLFLOW}-full",

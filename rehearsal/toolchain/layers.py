@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -10,7 +11,8 @@ import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
-from rehearsal.toolchain.catalog import ARGOCD, PROGRAMS, program_path
+from rehearsal.toolchain import envoy
+from rehearsal.toolchain.catalog import ARGOCD, ISTIO_SOURCE, PROGRAMS, program_path
 from rehearsal.toolchain.commands import run
 from rehearsal.toolchain.golang import find_go
 
@@ -125,6 +127,37 @@ def argocd(root: Path) -> None:
     (root / "app/config/ssh/ssh_known_hosts").touch()
     (root / "etc/ssh").mkdir(parents=True)
     (root / "etc/ssh/ssh_known_hosts").symlink_to("/app/config/ssh/ssh_known_hosts")
+
+
+def istio_module() -> dict[str, str]:
+    """Where the Go module cache holds Istio's module: `Dir` its folder, `Zip` the module proxy's archive."""
+    answer = run(
+        [find_go(), "mod", "download", "-json", f"istio.io/istio@{ISTIO_SOURCE}"],
+        "Is the Go module proxy reachable?",
+        cwd=PROGRAMS["istio"].module,
+    )
+    found: dict[str, str] = json.loads(answer)
+    return found
+
+
+def _programs(root: Path, **sources: Path) -> None:
+    folder = root / "usr/local/bin"
+    folder.mkdir(parents=True)
+    for name, source in sources.items():
+        shutil.copy2(source, folder / name.replace("_", "-"))
+
+
+def istio_pilot(root: Path) -> None:
+    """istiod, as its Dockerfile lays it out."""
+    _programs(root, pilot_discovery=program_path("pilot-discovery"))
+
+
+def istio_proxy(root: Path) -> None:
+    """Istio's agent, Envoy, and the template of Envoy's first configuration, as the Dockerfile lays them out."""
+    _programs(root, pilot_agent=program_path("pilot-agent"), envoy=envoy.program())
+    template = root / "var/lib/istio/envoy/envoy_bootstrap_tmpl.json"
+    template.parent.mkdir(parents=True)
+    shutil.copy(Path(istio_module()["Dir"]) / "tools/packaging/common/envoy_bootstrap.json", template)
 
 
 def redis(root: Path) -> None:

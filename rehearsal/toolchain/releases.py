@@ -7,10 +7,10 @@ import shutil
 from pathlib import Path
 
 from rehearsal.paths import cache_dir
-from rehearsal.toolchain.catalog import ARGOCD, PROGRAMS
+from rehearsal.toolchain.catalog import ARGOCD, ISTIO_SOURCE, PROGRAMS
 from rehearsal.toolchain.commands import run
 from rehearsal.toolchain.golang import find_go
-from rehearsal.toolchain.layers import argocd_source
+from rehearsal.toolchain.layers import argocd_source, istio_module
 
 # The paths of kwok's stages in its module; without stages it moves nothing.
 KWOK_STAGES = ("kustomize/stage/node/fast", "kustomize/stage/node/heartbeat-with-lease", "kustomize/stage/pod/fast")
@@ -34,12 +34,17 @@ def _kwok_source() -> Path:
 def collect() -> None:
     """Copies the release files out of the Go modules that hold them, unless they are there."""
     folder, manifest = releases_dir(), f"argocd-{ARGOCD}-install.yaml"
-    files = {f"https://raw.githubusercontent.com/argoproj/argo-cd/{ARGOCD}/manifests/install.yaml": manifest}
+    charts = f"istio-{ISTIO_SOURCE}.zip"
+    files = {
+        f"https://raw.githubusercontent.com/argoproj/argo-cd/{ARGOCD}/manifests/install.yaml": manifest,
+        f"https://proxy.golang.org/istio.io/istio/@v/{ISTIO_SOURCE}.zip": charts,
+    }
     index = json.dumps(files, indent=1)
     if (folder / "index.json").is_file() and (folder / "index.json").read_text() == index and kwok_stages().is_file():
         return
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(argocd_source() / "manifests/install.yaml", folder / manifest)
+    shutil.copyfile(istio_module()["Zip"], folder / charts)
     source = _kwok_source()
     stages = [
         stage.read_text()

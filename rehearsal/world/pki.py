@@ -16,6 +16,8 @@ import trustme
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
+from rehearsal.world.secrets import write_private
+
 ORGANIZATION = "Sealed rehearsal world"
 
 
@@ -64,6 +66,11 @@ class ServerCertificates:
 
         context.sni_callback = choose
         return context
+
+    def write(self, name: str, path: Path) -> None:
+        """A file with a key and the chain that proves to be `name`, for programs that are not Python (mode 0600)."""
+        leaf = self._authority.issue_cert(name, key_type=trustme.KeyType.ECDSA)
+        write_private(path, leaf.private_key_and_cert_chain_pem.bytes().decode() + self._root.decode())
 
     def _mint(self, name: str) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

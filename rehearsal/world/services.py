@@ -7,6 +7,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from rehearsal.frontdoor import envoy
 from rehearsal.world import addresses
 
 
@@ -61,6 +62,12 @@ def of_world(folder: Path, nodes: str) -> list[Service]:
                 (addresses.REGISTRY, addresses.REGISTRY_MIRROR_PORT),
                 (addresses.RELEASES, 443),
             ),
+        ),
+        Service(
+            "frontdoor",
+            (*python, "rehearsal.frontdoor", "--world-dir", str(folder)),
+            addresses=((addresses.SIGN_IN, 443), envoy.ADMIN),
+            stop_seconds=10.0,
         ),
         Service(
             "hypervisor",

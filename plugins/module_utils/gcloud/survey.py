@@ -66,9 +66,19 @@ def survey(api: Caller, options: Mapping[str, Any]) -> dict[str, Any]:
     outputs.update(cluster_outputs(seen))
     outputs.update(data_outputs(seen))
     outputs.update(edge_outputs(seen))
+    if options.get("load_balancer"):
+        outputs["load_balancer"]["iap_audience"] = _audience(api, options["project"], outputs["load_balancer"])
     if options.get("network") and options.get("known") is not None:
         outputs["neighbours"] = neighbours(api, options["project"], options["network"], options["known"])
     return outputs
+
+
+def _audience(api: Caller, project: str, balancer: Mapping[str, Any]) -> str:
+    """What Identity-Aware Proxy's assertions for a global backend service are for; empty while there is none."""
+    if not balancer["backend_service_id"]:
+        return ""
+    found = api.call("cloudresourcemanager", "projects.get", {"name": f"projects/{project}"})
+    return f"/{found['name']}/global/backendServices/{balancer['backend_service_id']}"
 
 
 def neighbours(api: Caller, project: str, network: str, known: Collection[str]) -> list[dict[str, str]]:

@@ -8,15 +8,19 @@ left alone.
 from __future__ import annotations
 
 import hashlib
+import io
 import urllib.error
 import urllib.request
-from collections.abc import Iterable, Mapping
+import zipfile
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from .errors import HandOffError
 
 SHOWN_BYTES = 50_000
+ORIGIN = ".origin.yaml"
 DOWNLOAD_SECONDS = 120
 
 
@@ -78,12 +82,12 @@ def read_tree(source: Path, target: str) -> dict[str, bytes]:
     return found
 
 
-def fetch(url: str, sha256: str, there: Path) -> bytes:
+def fetch(url: str, sha256: str, there: Path | None = None) -> bytes:
     """The file at `url`, whose digest must be `sha256`; it is taken from `there` if that has this digest.
 
     Raises HandOffError when it cannot be had or is another one.
     """
-    if there.is_file() and hashlib.sha256(content := there.read_bytes()).hexdigest() == sha256:
+    if there and there.is_file() and hashlib.sha256(content := there.read_bytes()).hexdigest() == sha256:
         return content
     if not url.startswith("https://"):
         raise HandOffError(f"{url} is not fetched over HTTPS", "Give an https:// address.")
@@ -96,6 +100,56 @@ def fetch(url: str, sha256: str, there: Path) -> bytes:
         message = f"{url} has the digest {digest}, not the pinned {sha256}"
         raise HandOffError(message, "Do not use it. Find out why it changed, then correct platform/pins.yaml.")
     return bytes(content)
+
+
+def unpack(url: str, sha256: str, folders: Mapping[str, str], clone: Path) -> dict[str, bytes]:
+    """Parts of the zip archive at `url`: `folders` maps a folder of the repository to one of the archive.
+
+    Each such folder gets the file ORIGIN, which says what it was made of. Where the clone holds all of
+    them, made of this archive and not changed since, nothing is fetched. Raises HandOffError.
+    """
+    kept = [_kept(clone, check_path(target), url, sha256, source) for target, source in folders.items()]
+    if kept and all(kept):
+        return {path: content for part in kept for path, content in part.items()}
+    found: dict[str, bytes] = {}
+    with _archive(url, fetch(url, sha256)) as archive:
+        for target, source in folders.items():
+            found |= _part(archive, url, sha256, check_path(target), source)
+    return found
+
+
+@contextmanager
+def _archive(url: str, content: bytes) -> Iterator[zipfile.ZipFile]:
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            yield archive
+    except zipfile.BadZipFile as error:
+        raise HandOffError(f"{url} is no zip archive: {error}", "Correct its address in platform/pins.yaml.") from error
+
+
+def _part(archive: zipfile.ZipFile, url: str, sha256: str, target: str, source: str) -> dict[str, bytes]:
+    start = f"{source.strip('/')}/"
+    members = [name for name in archive.namelist() if name.startswith(start) and not name.endswith("/")]
+    if not members:
+        raise HandOffError(f"{url} has no folder {source}", "Correct `folders` in platform/pins.yaml.")
+    part = {f"{target}/{check_path(name.removeprefix(start))}": archive.read(name) for name in members}
+    return {**part, f"{target}/{ORIGIN}": _origin(url, sha256, source, part)}
+
+
+def _origin(url: str, sha256: str, source: str, part: Mapping[str, bytes]) -> bytes:
+    tree = hashlib.sha256()
+    for path, content in sorted(part.items()):
+        tree.update(f"{hashlib.sha256(content).hexdigest()} {path}\n".encode())
+    lines = (f"url: {url}", f"sha256: {sha256}", f"folder: {source}", f"files_sha256: {tree.hexdigest()}", "")
+    return "\n".join(lines).encode()
+
+
+def _kept(clone: Path, target: str, url: str, sha256: str, source: str) -> dict[str, bytes]:
+    """The folder as the clone holds it; empty unless it was made of this archive, and is as it was made."""
+    origin = f"{target}/{ORIGIN}"
+    there = {path: (clone / path).read_bytes() for path in _files(clone, [target])}
+    part = {path: content for path, content in there.items() if path != origin}
+    return there if part and there.get(origin) == _origin(url, sha256, source, part) else {}
 
 
 def compare(wanted: Wanted, folder: Path) -> list[Change]:

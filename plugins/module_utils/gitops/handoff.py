@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .content import Change, Wanted, apply, as_bytes, check_path, compare, fetch, read_tree
+from .content import Change, Wanted, apply, as_bytes, check_path, compare, fetch, read_tree, unpack
 from .repository import PushRefused, Repository
 
 ATTEMPTS = 3
@@ -32,6 +32,9 @@ def wanted_content(options: dict[str, Any], clone: Path) -> Wanted:
     for download in options["downloads"]:
         path = check_path(download["path"])
         wanted.owned[path] = fetch(download["url"], download["sha256"], clone / path)
+    for archive in options["archives"]:
+        wanted.folders += [check_path(folder) for folder in archive["folders"]]
+        wanted.owned.update(unpack(archive["url"], archive["sha256"], archive["folders"], clone))
     return wanted
 
 

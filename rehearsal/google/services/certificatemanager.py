@@ -254,14 +254,15 @@ def show(call: Call, record: Record) -> dict[str, Any]:
     if record.kind == ENTRIES.kind:
         certificates = [call.tx.get(CERTIFICATES.kind, key) for key in record.hidden["links"]["certificates"]]
         attached = bool(call.tx.users_of(record.key.partition("/certificateMapEntries/")[0]))
-        if attached and all(item and _usable(call.tx, item) for item in certificates):
+        if attached and all(item and usable(call.tx, item) for item in certificates):
             body["state"] = "ACTIVE"
     if record.kind == MAPS.kind and (targets := _targets(call, record)):
         body["gclbTargets"] = targets
     return body
 
 
-def _usable(tx: Transaction, certificate: Record) -> bool:
+def usable(tx: Transaction, certificate: Record) -> bool:
+    """Whether a certificate is served: a managed one only once it is ACTIVE."""
     return "managed" not in certificate.body or managed_state(tx, certificate)["state"] == "ACTIVE"
 
 

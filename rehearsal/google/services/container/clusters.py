@@ -121,6 +121,12 @@ def updates_window(policy: dict[str, Any]) -> None:
         policy.pop("window", None)
 
 
+def addons_defaults(body: dict[str, Any]) -> None:
+    """What GKE fills into add-ons (recording container/clusters/workload_identity_addons_release_channel)."""
+    if "cloudRunConfig" in body["addonsConfig"]:
+        body["addonsConfig"]["cloudRunConfig"].setdefault("loadBalancerType", "LOAD_BALANCER_TYPE_EXTERNAL")
+
+
 def _settle(call: Call, key: str, body: dict[str, Any]) -> None:
     """What follows from the rest, on create and on update."""
     identity = body.get("workloadIdentityConfig", {})
@@ -133,8 +139,7 @@ def _settle(call: Call, key: str, body: dict[str, Any]) -> None:
             "identityNamespace": pool,
             "identityProvider": provider,
         }
-    if "cloudRunConfig" in body["addonsConfig"]:
-        body["addonsConfig"]["cloudRunConfig"].setdefault("loadBalancerType", "LOAD_BALANCER_TYPE_EXTERNAL")
+    addons_defaults(body)
     encryption = body["databaseEncryption"]
     if encryption["state"] == "ENCRYPTED":
         encryption |= {

@@ -48,6 +48,11 @@ def _merged(*path: str) -> Change:
     return change
 
 
+def _addons(call: Call, cluster: Record, value: dict[str, Any]) -> None:
+    _merged("addonsConfig")(call, cluster, value)
+    clusters.addons_defaults(cluster.body)
+
+
 def _control_plane(call: Call, cluster: Record, value: dict[str, Any]) -> None:
     config = cluster.body["controlPlaneEndpointsConfig"]
     given = value.get("ipEndpointsConfig", {})
@@ -166,7 +171,7 @@ _FIELDS: dict[str, Change] = {
     "additionalPodRangesConfig": _pod_ranges,
     "removedAdditionalPodRangesConfig": lambda call, cluster, value: _pod_ranges(call, cluster, value, gone=True),
     "desiredAdditionalIpRangesConfig": _ranges,
-    "desiredAddonsConfig": _merged("addonsConfig"),
+    "desiredAddonsConfig": _addons,
     "desiredAnonymousAuthenticationConfig": _set("anonymousAuthenticationConfig"),
     "desiredAuthenticatorGroupsConfig": _set("authenticatorGroupsConfig"),
     "desiredAutoIpamConfig": _set("ipAllocationPolicy", "autoIpamConfig"),

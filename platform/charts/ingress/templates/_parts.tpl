@@ -1,0 +1,36 @@
+{{- define "ingress.labels" -}}
+app.kubernetes.io/name: ingress
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+{{- end }}
+
+{{- define "ingress.gateway" -}}
+matchLabels: {istio: ingressgateway}
+{{- end }}
+
+{{- /* The full host of an application: dict "name" "application" "domain". */ -}}
+{{- define "ingress.host" -}}
+{{ .application.host | default .name }}.{{ .domain }}
+{{- end }}
+
+{{- /* Destinations with shares that add up to 100, or a plain one. */ -}}
+{{- define "ingress.targets" -}}
+{{- $sum := 0 }}
+{{- range .targets }}{{- $sum = add $sum (.weight | default 0) }}{{- end }}
+{{- if and (gt (len .targets) 1) (ne (int $sum) 100) }}
+{{- fail (printf "applications.%s: the weights of its targets add up to %d; make them 100" .name (int $sum)) }}
+{{- end }}
+{{- $several := gt (len .targets) 1 }}
+{{- range .targets }}
+- destination:
+    host: {{ .service }}.svc.cluster.local
+    port: {number: {{ .port }}}
+  {{- if $several }}
+  weight: {{ .weight | default 0 }}
+  {{- end }}
+{{- end }}
+{{- end }}
+
+{{- /* A path that may end in a star, as a virtual service says it. */ -}}
+{{- define "ingress.uri" -}}
+{{- if hasSuffix "*" . }}{prefix: {{ trimSuffix "*" . | quote }}}{{ else }}{exact: {{ . | quote }}}{{ end }}
+{{- end }}
