@@ -75,9 +75,16 @@ options:
       client_id: {description: "OAuth client of your own; unset, Google manages one.", type: str}
       client_secret: {description: Secret of that client., type: str}
   users:
-    description: "Who passes the sign-in, such as V(group:g@example.com); added to who does."
+    description:
+      - "Who passes the sign-in, such as V(group:g@example.com): these and nobody else."
+      - Unset together with O(access), it is left as it is.
     type: list
     elements: str
+  access:
+    description:
+      - Hosts under O(domain) that have people of their own, each with its list of members.
+      - There, they pass the sign-in and O(users) do not.
+    type: dict
   labels:
     description: Labels of what can have them, exactly these.
     type: dict

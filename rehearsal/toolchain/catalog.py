@@ -18,6 +18,7 @@ COREDNS = "v1.12.0"
 # A commit of Istio's 1.31 line that the Go module proxy has; platform/pins.yaml takes the charts from it, too.
 ISTIO_SOURCE = "v0.0.0-20260827124520-eed52ebb66ad"
 ISTIO = "1.31.4"
+DEX = "v2.45.1"
 
 
 def _kubernetes_version_flags() -> str:
@@ -105,6 +106,7 @@ PROGRAMS = {
             _commands("istio.io/istio/pilot/cmd", "pilot-discovery", "pilot-agent"),
             "-X istio.io/istio/pkg/version.buildVersion=1.31-dev",
         ),
+        Program("dex", (("dex", "github.com/dexidp/dex/cmd/dex"),)),
         Program("argocd", (("argocd", "github.com/argoproj/argo-cd/v3/cmd"),), _argocd_version_flags()),
     )
 }

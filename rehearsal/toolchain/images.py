@@ -13,7 +13,7 @@ from typing import Any
 
 from rehearsal.paths import cache_dir
 from rehearsal.toolchain import envoy, layers
-from rehearsal.toolchain.catalog import ARGOCD, COREDNS, ISTIO, PROGRAMS
+from rehearsal.toolchain.catalog import ARGOCD, COREDNS, DEX, ISTIO, PROGRAMS
 from rehearsal.toolchain.oci import Layout
 from rehearsal.toolchain.progress import step
 
@@ -89,6 +89,13 @@ IMAGES = (
         owner=999,
         owned=("/data",),
         stand_in="Debian's Redis 7.0",
+    ),
+    Image(
+        f"ghcr.io/dexidp/dex:{DEX}",
+        layers.dex,
+        {"User": "1001:1001", "WorkingDir": "/srv/dex", "Env": [PATH]},
+        made_of=[PROGRAMS["dex"].digest],
+        stand_in="upstream's program of a commit half a year after that version",
     ),
     Image(
         f"docker.io/istio/pilot:{ISTIO}",

@@ -129,6 +129,20 @@ def argocd(root: Path) -> None:
     (root / "etc/ssh/ssh_known_hosts").symlink_to("/app/config/ssh/ssh_known_hosts")
 
 
+def module_folder(program: str, module: str) -> Path:
+    """Where the Go module cache holds the source of a dependency of one of the programs."""
+    command: list[str | Path] = [find_go(), "list", "-mod=readonly", "-m", "-f", "{{.Dir}}", module]
+    return Path(run(command, "Is the Go module proxy reachable?", cwd=PROGRAMS[program].module).strip())
+
+
+def dex(root: Path) -> None:
+    """Dex with its pages, as its Dockerfile lays them out."""
+    _programs(root, dex=program_path("dex"))
+    shutil.copytree(module_folder("dex", "github.com/dexidp/dex") / "web", root / "srv/dex/web")
+    for path in [root / "srv/dex/web", *(root / "srv/dex/web").rglob("*")]:
+        path.chmod(0o755 if path.is_dir() else 0o644)  # in the module cache all is read-only
+
+
 def istio_module() -> dict[str, str]:
     """Where the Go module cache holds Istio's module: `Dir` its folder, `Zip` the module proxy's archive."""
     answer = run(

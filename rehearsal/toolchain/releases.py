@@ -7,10 +7,8 @@ import shutil
 from pathlib import Path
 
 from rehearsal.paths import cache_dir
-from rehearsal.toolchain.catalog import ARGOCD, ISTIO_SOURCE, PROGRAMS
-from rehearsal.toolchain.commands import run
-from rehearsal.toolchain.golang import find_go
-from rehearsal.toolchain.layers import argocd_source, istio_module
+from rehearsal.toolchain.catalog import ARGOCD, ISTIO_SOURCE
+from rehearsal.toolchain.layers import argocd_source, istio_module, module_folder
 
 # The paths of kwok's stages in its module; without stages it moves nothing.
 KWOK_STAGES = ("kustomize/stage/node/fast", "kustomize/stage/node/heartbeat-with-lease", "kustomize/stage/pod/fast")
@@ -27,8 +25,7 @@ def kwok_stages() -> Path:
 
 
 def _kwok_source() -> Path:
-    go, module = find_go(), PROGRAMS["kwok"].module
-    return Path(run([go, "list", "-mod=readonly", "-m", "-f", "{{.Dir}}", "sigs.k8s.io/kwok"], "", cwd=module).strip())
+    return module_folder("kwok", "sigs.k8s.io/kwok")
 
 
 def collect() -> None:

@@ -94,7 +94,7 @@ def test_backends_join_in_the_second_phase_and_stay_in_the_first(place: Google) 
         ({"health": {"port": 8080, "path": "/ready"}}, ["httpHealthCheck"]),
         ({"timeout_seconds": 60}, ["timeoutSec"]),
         ({"iap": {"enabled": False}}, ["iap.enabled: true -> false"]),
-        ({"users": [ALICE, BOB]}, ["iap web access"]),
+        ({"users": [ALICE, BOB]}, ["sign in"]),
     ],
 )
 def test_what_can_change_changes(place: Google, changes: dict[str, Any], lines: list[str]) -> None:

@@ -143,3 +143,71 @@ def test_bad_mlflow_values_are_refused_by_their_path(change: dict[str, Any], sai
     outcome = helm("mlflow", {**MLFLOW, **change}, tmp_path)
     assert outcome.returncode != 0
     assert said in outcome.stderr
+
+
+INGRESS: dict[str, Any] = {
+    "domain": "ml.example.com",
+    "audience": "/projects/417/global/backendServices/12",
+    "applications": {"mlflow": {"to": [{"service": "mlflow.mlflow", "port": 80}]}},
+}
+
+
+def exposing(**application: Any) -> dict[str, Any]:
+    return {**INGRESS, "applications": {"mlflow": {**INGRESS["applications"]["mlflow"], **application}}}
+
+
+def test_nothing_is_allowed_without_applications(tmp_path: Path) -> None:
+    """An ALLOW policy without rules matches nothing, and being there at all it denies the rest."""
+    objects = render("ingress", {**INGRESS, "applications": {}}, tmp_path)
+    assert objects["AuthorizationPolicy", "applications"]["spec"]["action"] == "ALLOW"
+    assert "rules" not in objects["AuthorizationPolicy", "applications"]["spec"]
+
+
+def test_a_host_is_allowed_as_written_and_with_googles_port_only(tmp_path: Path) -> None:
+    """A rule about `hosts` ignores case, and conditions of IAM do not: what IAP judged must be what is served."""
+    (rule,) = render("ingress", INGRESS, tmp_path)["AuthorizationPolicy", "applications"]["spec"]["rules"]
+    assert rule["when"] == [
+        {"key": "request.headers[:authority]", "values": ["mlflow.ml.example.com", "mlflow.ml.example.com:443"]}
+    ]
+    assert rule["from"][0]["source"]["requestPrincipals"] == ["https://cloud.google.com/iap/*"]
+
+
+def test_rules_of_an_application_hold_together(tmp_path: Path) -> None:
+    values = exposing(
+        clients={"only": ["203.0.113.0/24"], "except": ["203.0.113.9"]},
+        paths={"only": ["/api/*"], "except": ["/api/admin*"]},
+        who={"emails": ["ann@example.com"], "domains": ["example.com"]},
+    )
+    rules = render("ingress", values, tmp_path)["AuthorizationPolicy", "applications"]["spec"]["rules"]
+    assert [rule["when"][1]["key"] for rule in rules] == ["request.auth.claims[email]", "request.auth.claims[hd]"]
+    for rule in rules:
+        assert rule["from"][0]["source"]["remoteIpBlocks"] == ["203.0.113.0/24"]
+        assert rule["from"][0]["source"]["notRemoteIpBlocks"] == ["203.0.113.9"]
+        operation = rule["to"][0]["operation"]
+        assert (operation["paths"], operation["notPaths"]) == (["/api/*"], ["/api/admin*"])
+
+
+def test_groups_are_told_by_the_gateway_alone(tmp_path: Path) -> None:
+    plain = render("ingress", INGRESS, tmp_path)["VirtualService", "mlflow"]["spec"]["http"][0]
+    assert plain["headers"]["request"]["remove"] == ["x-auth-request-groups"]
+    told = render("ingress", exposing(groups=["operators"]), tmp_path)["VirtualService", "mlflow"]["spec"]["http"][0]
+    assert told["headers"]["request"]["set"] == {"x-auth-request-groups": "operators"}
+
+
+@pytest.mark.parametrize(
+    "application",
+    [
+        {"to": []},
+        {"to": [{"service": "mlflow.mlflow", "port": 0}]},
+        {"to": [{"service": "mlflow.mlflow", "port": 80, "weight": -5}]},
+        {"to": [{"service": "a.b", "port": 80, "weight": 60}, {"service": "c.d", "port": 80, "weight": 60}]},
+        {"clients": {"only": ["10.0.0.0/99"]}},
+        {"paths": {"only": ["/a*b"]}},
+        {"routes": [{"headers": {"x-goog-iap-jwt-assertion": "x"}, "to": [{"service": "a.b", "port": 80}]}]},
+        {"who": {}},
+        {"host": "a.b"},
+        {"unknown": True},
+    ],
+)
+def test_bad_routes_are_refused(application: dict[str, Any], tmp_path: Path) -> None:
+    assert helm("ingress", exposing(**application), tmp_path).returncode != 0

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import subprocess
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +38,7 @@ def options(remote: Path, **given: Any) -> dict[str, Any]:
         "owned_folders": [],
         "trees": [],
         "downloads": [],
+        "archives": [],
     }
     return {**base, **given}
 
@@ -159,3 +162,55 @@ def test_a_password_in_the_address_is_refused_and_not_repeated() -> None:
 def test_large_files_show_as_their_digest() -> None:
     shown = content.Change("install.yaml", None, b"x" * 60_000).as_diff()["after"]
     assert shown == f"(60000 bytes, sha256 {hashlib.sha256(b'x' * 60_000).hexdigest()})\n"
+
+
+@pytest.fixture
+def archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """A published zip archive; `fetched` counts how often it was asked for."""
+    held = io.BytesIO()
+    with zipfile.ZipFile(held, "w") as file:
+        for name, text in (
+            ("m@v1/charts/base/Chart.yaml", "name: base"),
+            ("m@v1/charts/base/t/a.yaml", "a"),
+            ("m@v1/go.mod", ""),
+        ):
+            file.writestr(name, text)
+    fetched: list[str] = []
+
+    def fetch(url: str, sha256: str, there: Path | None = None) -> bytes:
+        fetched.append(url)
+        return held.getvalue()
+
+    monkeypatch.setattr(content, "fetch", fetch)
+    folders = {"vendor/base": "m@v1/charts/base"}
+    digest = hashlib.sha256(held.getvalue()).hexdigest()
+    return {"url": "https://example.com/m.zip", "sha256": digest, "folders": folders, "fetched": fetched}
+
+
+def test_folders_of_an_archive_are_kept_with_their_origin_and_fetched_once(
+    remote: Path, archive: dict[str, Any]
+) -> None:
+    wanted = options(remote, archives=[archive])
+    handoff.hand_off(wanted, check=False)
+    tree = held(remote)
+    assert sorted(tree) == ["vendor/base/.origin.yaml", "vendor/base/Chart.yaml", "vendor/base/t/a.yaml"]
+    assert f"sha256: {archive['sha256']}" in tree["vendor/base/.origin.yaml"]
+    assert handoff.hand_off(wanted, check=False).changes == []
+    assert len(archive["fetched"]) == 1
+
+
+def test_what_somebody_changed_in_a_vendored_folder_is_put_right(remote: Path, archive: dict[str, Any]) -> None:
+    wanted = options(remote, archives=[archive])
+    handoff.hand_off(wanted, check=False)
+    handoff.hand_off(options(remote, files={"vendor/base/Chart.yaml": "name: other"}), check=False)
+    outcome = handoff.hand_off(wanted, check=False)
+    assert [change.path for change in outcome.changes] == ["vendor/base/Chart.yaml"]
+    assert held(remote)["vendor/base/Chart.yaml"] == "name: base"
+
+
+@pytest.mark.parametrize("folders", [{"vendor/x": "m@v1/none"}, {"../x": "m@v1/charts/base"}])
+def test_a_folder_that_is_not_there_or_leaves_the_repository_is_refused(
+    remote: Path, archive: dict[str, Any], folders: dict[str, str]
+) -> None:
+    with pytest.raises(HandOffError, match=r"no folder|no path"):
+        handoff.hand_off(options(remote, archives=[{**archive, "folders": folders}]), check=False)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from plugins.module_utils.settings import rules
 from plugins.module_utils.settings.cross import parse_range
+from plugins.module_utils.settings.exposed import check_exposed
 
 from .settings import found, settings
 
@@ -217,3 +218,37 @@ def test_no_text_breaks_the_checks(text: str) -> None:
         assert isinstance(check(text), str)
     network, problem = parse_range(text)
     assert (network is None) == bool(problem)
+
+
+GOOD = {"to": [{"service": "mlflow.mlflow", "port": 80}]}
+
+
+@pytest.mark.parametrize(
+    ("applications", "path", "words"),
+    [
+        ({"a": {}}, "ingress.applications.a", "'to' is a required property"),
+        ({"a": {"to": [{"service": "mlflow", "port": 80}]}}, "ingress.applications.a.to[0].service", "'mlflow'"),
+        ({"a": {**GOOD, "hots": "x"}}, "ingress.applications.a", "possible are clients"),
+        (
+            {"a": {**GOOD, "clients": {"only": ["10.0.0.0/99"]}}},
+            "ingress.applications.a.clients.only[0]",
+            "10.0.0.0/99",
+        ),
+        ({"a": {**GOOD, "paths": {"only": ["admin"]}}}, "ingress.applications.a.paths.only[0]", "'admin'"),
+        ({"a": {**GOOD, "routes": [{"to": GOOD["to"]}]}}, "ingress.applications.a.routes[0]", "paths or headers"),
+        ({"a": {"to": [{**GOOD["to"][0], "weight": 50}, GOOD["to"][0]]}}, "ingress.applications.a.to", "add up to 50"),
+        ({"a": GOOD, "b": {**GOOD, "host": "a"}}, "ingress.applications.b", "that of a already"),
+        ({"a": {**GOOD, "who": {"emails": ["*@x.org"]}}}, "ingress.applications.a.who.emails[0]", "*@x.org"),
+    ],
+)
+def test_a_bad_application_is_named_by_its_path(applications: dict[str, Any], path: str, words: str) -> None:
+    found = [line for line in check_exposed({"ingress": {"applications": applications}}) if line.startswith(f"{path}:")]
+    assert len(found) == 1
+    assert words in found[0]
+
+
+def test_people_of_their_own_are_for_hosts_that_are_exposed() -> None:
+    settings = {"ingress": {"applications": {"a": GOOD}}, "edge": {"access": {"b": []}}}
+    assert list(check_exposed(settings)) == [
+        "edge.access.b: nothing is exposed at this host; ingress.applications has a."
+    ]

@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from .cross import check_cross
+from .exposed import check_exposed
 from .rules import check_rules
 from .spec import Options, check_value
 
@@ -33,7 +34,13 @@ def load_options(roles: Path) -> dict[str, Mapping[str, Any]]:
 def problems(variables: Mapping[str, Any], options: Options) -> list[str]:
     """Everything that is wrong with *variables*, each line naming the variable by its path and the way to mend it."""
     settings = settings_of(variables, options)
-    found = [*_specs(variables, options), *_causes(settings), *check_cross(settings), *_misspelt(variables, options)]
+    found = [
+        *_specs(variables, options),
+        *_causes(settings),
+        *check_cross(settings),
+        *check_exposed(settings),
+        *_misspelt(variables, options),
+    ]
     return list(dict.fromkeys(found))
 
 

@@ -34,3 +34,16 @@ matchLabels: {istio: ingressgateway}
 {{- define "ingress.uri" -}}
 {{- if hasSuffix "*" . }}{prefix: {{ trimSuffix "*" . | quote }}}{{ else }}{exact: {{ . | quote }}}{{ end }}
 {{- end }}
+
+{{- /* What is done to request headers: the groups are ours to say, and what the application must not hear from clients goes. */ -}}
+{{- define "ingress.headers" -}}
+request:
+{{- if .groups }}
+  set: {x-auth-request-groups: {{ join "," .groups | quote }}}
+{{- end }}
+{{- $drop := .drop | default list }}
+{{- if not .groups }}{{- $drop = append $drop "x-auth-request-groups" }}{{- end }}
+{{- with $drop }}
+  remove: {{ toJson . }}
+{{- end }}
+{{- end }}

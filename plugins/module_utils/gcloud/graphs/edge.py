@@ -9,9 +9,9 @@ from typing import Any
 
 from ..errors import DISABLED, PlatformError
 from ..kinds import edge as kinds
-from ..kinds.iam import WEB_POLICY
+from ..kinds.iam import SIGN_IN_POLICY, WEB_ROLE
 from ..model import Caller, Output, Resource, Spec
-from .identity import WEB_ROLE, unique
+from .identity import unique
 from .network import MARK, given
 
 LAST_PRIORITY = 2147483647
@@ -216,9 +216,22 @@ def _backend(options: Mapping[str, Any], groups: Sequence[str] | None) -> list[R
             for group in groups
         ]
     service = Resource(kinds.BACKEND_SERVICE, options["name"], spec, params)
-    members = unique(f"{WEB_ROLE} {member}" for member in options.get("users") or [])
-    access = [Resource(WEB_POLICY, service.name, {"members": members}, params, (service.key,))] if members else []
+    members = _admitted(options)
+    access = [Resource(SIGN_IN_POLICY, service.name, {"members": members}, params, (service.key,))] if members else []
     return [check, armor, service, *access]
+
+
+def _admitted(options: Mapping[str, Any]) -> list[str]:
+    """Who passes the sign-in: the users everywhere, but at hosts that have people of their own only these.
+
+    Such a host is kept from the others by how the requested one begins, so that writing a port or a dot behind it does
+    not get around this.
+    """
+    own = {f"{host}.{options['domain']}": members for host, members in (options.get("access") or {}).items()}
+    elsewhere = " && ".join(f'!request.host.startsWith("{host}")' for host in own)
+    pairs = [f"{WEB_ROLE} {member}" + (f" if {elsewhere}" if own else "") for member in options.get("users") or []]
+    pairs += [f'{WEB_ROLE} {member} if request.host == "{host}"' for host in own for member in own[host]]
+    return unique(pairs)
 
 
 def _iap(wanted: Mapping[str, Any]) -> Spec:

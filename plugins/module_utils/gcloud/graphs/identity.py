@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..kinds.iam import ACCOUNT_POLICY, PROJECT_POLICY, SERVICE_ACCOUNT, TUNNEL_POLICY, WEB_POLICY
+from ..kinds.iam import ACCOUNT_POLICY, PROJECT_POLICY, SERVICE_ACCOUNT, TUNNEL_POLICY, WEB_POLICY, WEB_ROLE
 from ..kinds.services import BATCH, PROJECT_SERVICES
 from ..model import Resource
 from .network import given
 
 TUNNEL_ROLE = "roles/iap.tunnelResourceAccessor"
-WEB_ROLE = "roles/iap.httpsResourceAccessor"
 
 
 def services_graph(options: Mapping[str, Any]) -> list[Resource]:

@@ -104,6 +104,66 @@ class PolicyKind(Kind):
         return {key: value.format(name=resource.name, **resource.params) for key, value in self.target.items()}
 
 
+@dataclass(frozen=True, kw_only=True)
+class WholeRoleKind(PolicyKind):
+    """Who has one role on something of ours: the wanted members and nobody else, since whoever is taken out of the
+    settings must lose it.
+
+    A member may be held to a condition: ``<role> <member> if <expression>``.
+    """
+
+    role: str
+    fields: tuple[Field, ...] = (Field("members", compare="set"),)
+
+    def read(self, api: Caller, resource: Resource) -> Spec | None:
+        """All who have the role; None where nobody does."""
+        try:
+            policy = self._get(api, resource)
+        except PlatformError as error:
+            if error.code == 404:
+                return None
+            raise
+        held = [
+            _conditional(self.role, member, binding.get("condition"))
+            for binding in policy.get("bindings") or []
+            if binding["role"] == self.role
+            for member in binding.get("members") or []
+        ]
+        return {"members": sorted(held)} if held else None
+
+    def create(self, api: Caller, resource: Resource, spec: Spec) -> Spec:
+        """Give the role to exactly these."""
+        return self._edit(api, resource, lambda policy: give(policy, self.role, spec["members"]))
+
+    def delete(self, api: Caller, resource: Resource, have: Spec) -> Spec:
+        """Take it from all."""
+        return self._edit(api, resource, lambda policy: give(policy, self.role, []))
+
+
+def _conditional(role: str, member: str, condition: Spec | None) -> str:
+    return f"{role} {member}" + (f" if {condition['expression']}" if condition else "")
+
+
+def give(policy: Spec, role: str, pairs: Sequence[str]) -> Spec:
+    """*policy* with *role* held by exactly the members of *pairs*; other roles stay as they are."""
+    made = copy.deepcopy(policy)
+    made["version"] = 3
+    by_condition: dict[str, list[str]] = {}
+    for pair in pairs:
+        member, _, expression = pair.removeprefix(f"{role} ").partition(" if ")
+        by_condition.setdefault(expression, []).append(member)
+    others = [binding for binding in made.get("bindings") or [] if binding["role"] != role]
+    made["bindings"] = others + [
+        {
+            "role": role,
+            "members": members,
+            **({"condition": {"title": "By host", "expression": expression}} if expression else {}),
+        }
+        for expression, members in by_condition.items()
+    ]
+    return made
+
+
 def grant(policy: Spec, pairs: Sequence[str]) -> Spec:
     """*policy* with the "<role> <member>" *pairs* granted, at version 3 so that conditions of others survive."""
     made = copy.deepcopy(policy)
@@ -169,6 +229,14 @@ WEB_POLICY = PolicyKind(
     service="iap",
     method="v1",
     target={"resource": "projects/{project}/iap_web/compute/services/{name}"},
+)
+WEB_ROLE = "roles/iap.httpsResourceAccessor"
+SIGN_IN_POLICY = WholeRoleKind(
+    name="sign_in",
+    service="iap",
+    method="v1",
+    target={"resource": "projects/{project}/iap_web/compute/services/{name}"},
+    role=WEB_ROLE,
 )
 BUCKET_POLICY = PolicyKind(
     name="bucket_roles",
