@@ -27,6 +27,14 @@ class Thing(TypedDict):
 _EMULATED = (
     ("Google Cloud's APIs", "an emulator that checks every request against Google's own API descriptions"),
     ("IAP tunnels", "a relay that speaks the real protocol and honours IAM and firewall rules"),
+    (
+        "load balancer",
+        "Envoy, configured from what the emulated one is; Cloud Armor by a few signatures of each rule set",
+    ),
+    (
+        "IAP sign-in",
+        "sessions, IAM and signed headers as Google's, with a page to choose an account in place of its own",
+    ),
     ("public DNS", "answers the world's names and the zones made in the emulated Cloud DNS"),
 )
 _STAND_INS = (

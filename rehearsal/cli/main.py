@@ -35,6 +35,7 @@ def _parser() -> argparse.ArgumentParser:
     pace = verb("time", "inside.time", "say or set the pace of Google's operations")
     pace.add_argument("scale", nargs="?", type=float, help="1 is Google's own pace, 0 ends every operation at once")
     _cloud_verbs(verb)
+    _people_verbs(verb)
     logs = verb("logs", "outside.logs", "show the log of a service")
     logs.add_argument("service", nargs="?", help="which service (default: list them with their last line)")
     logs.add_argument("-f", "--follow", action="store_true", help="go on showing what is added")
@@ -56,6 +57,21 @@ def _parser() -> argparse.ArgumentParser:
         help="serve this one place; without it, an HTTP proxy for all of the world is served",
     )
     return parser
+
+
+def _people_verbs(verb: Callable[[str, str, str], argparse.ArgumentParser]) -> None:
+    """The verbs about who may what."""
+    group = verb("group", "people.group", "show or change who is in a group of the company's directory")
+    group.add_argument("name", nargs="?", help="which group (default: list all)")
+    group.add_argument("--add", action="append", default=[], metavar="EMAIL", help="put somebody into it")
+    group.add_argument("--remove", action="append", default=[], metavar="EMAIL", help="take somebody out of it")
+    iap = verb("iap", "people.iap", "change the key that Identity-Aware Proxy signs with")
+    iap.add_argument("action", choices=("rotate",), help="publish a new key, and sign with it after a while")
+    iap.add_argument(
+        "--lead", type=float, default=90.0, metavar="SECONDS", help="how long after (default: %(default)s)"
+    )
+    kubectl = verb("kubectl", "people.kubectl", "call kubectl as the administrator of the world's cluster")
+    kubectl.add_argument("argv", nargs=argparse.REMAINDER, metavar="-- ARGUMENTS", help="its arguments")
 
 
 def _cloud_verbs(verb: Callable[[str, str, str], argparse.ArgumentParser]) -> None:

@@ -29,12 +29,12 @@ async def forward(world: Path, target: str) -> tuple[asyncio.subprocess.Process,
         raise RehearsalError(
             f"show {target}", "that names no Service", "For example: service/argocd/argocd-server:http"
         )
-    kubeconfigs = _kubeconfigs(world)
-    if not kubeconfigs:
+    found = kubeconfigs(world)
+    if not found:
         raise RehearsalError(f"show {target}", "there is no cluster in this world", "Make one: run site.yml in it")
     name, namespace = match["name"], match["namespace"]
-    kubectl = [str(program_path("kubectl")), f"--kubeconfig={kubeconfigs[0]}", f"--namespace={namespace}"]
-    port = match["port"] or _first_port(kubeconfigs[0], namespace, name, target)
+    kubectl = [str(program_path("kubectl")), f"--kubeconfig={found[0]}", f"--namespace={namespace}"]
+    port = match["port"] or _first_port(found[0], namespace, name, target)
     process = await asyncio.create_subprocess_exec(
         *kubectl,
         "port-forward",
@@ -47,11 +47,11 @@ async def forward(world: Path, target: str) -> tuple[asyncio.subprocess.Process,
     if process.stdout is None or process.stderr is None:
         raise RuntimeError("asyncio gave no pipes to kubectl")
     said = (await process.stdout.readline()).decode()
-    if not (found := _FORWARDING.match(said)):
+    if not (forwarded := _FORWARDING.match(said)):
         reason = (await process.stderr.read()).decode().strip() or said
         advice = f"See what there is: kubectl get services,pods -n {namespace}"
         raise RehearsalError(f"show {target}", reason, advice)
-    return process, f"{'https' if port in ('443', 'https') else 'http'}://localhost:{found['port']}"
+    return process, f"{'https' if port in ('443', 'https') else 'http'}://localhost:{forwarded["port"]}"
 
 
 def _first_port(kubeconfig: Path, namespace: str, name: str, target: str) -> str:
@@ -65,7 +65,7 @@ def _first_port(kubeconfig: Path, namespace: str, name: str, target: str) -> str
 
 def listed(world: Path) -> list[str]:
     """The Services that a browser can look at (HTTP) in the world's clusters, in the form that `forward` takes."""
-    found = [_read(kubeconfig, "services", "--all-namespaces") for kubeconfig in _kubeconfigs(world)]
+    found = [_read(kubeconfig, "services", "--all-namespaces") for kubeconfig in kubeconfigs(world)]
     names = [
         f"{PREFIX}{entry['metadata']['namespace']}/{entry['metadata']['name']}"
         for services in found
@@ -79,7 +79,8 @@ def _is_http(port: dict[str, Any]) -> bool:
     return port.get("name") == "http" or port["port"] == 80
 
 
-def _kubeconfigs(world: Path) -> list[Path]:
+def kubeconfigs(world: Path) -> list[Path]:
+    """Those of the administrators of the world's clusters."""
     return sorted((world / "cluster").glob("**/admin.kubeconfig"))
 
 
