@@ -51,7 +51,7 @@ async def forward(world: Path, target: str) -> tuple[asyncio.subprocess.Process,
         reason = (await process.stderr.read()).decode().strip() or said
         advice = f"See what there is: kubectl get services,pods -n {namespace}"
         raise RehearsalError(f"show {target}", reason, advice)
-    return process, f"{'https' if port in ('443', 'https') else 'http'}://localhost:{forwarded["port"]}"
+    return process, f"{'https' if port in ('443', 'https') else 'http'}://localhost:{forwarded['port']}"
 
 
 def _first_port(kubeconfig: Path, namespace: str, name: str, target: str) -> str:
