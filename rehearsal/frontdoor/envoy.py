@@ -209,6 +209,7 @@ def _route(match: Json, action: Json, services: Mapping[str, Json]) -> Json:
         "match": match,
         "route": {"cluster": service["id"], "timeout": f"{service['timeoutSec']}s"},
         "response_headers_to_add": [{"header": {"key": name, "value": value}} for name, value in response],
+        "response_headers_to_remove": ["x-envoy-upstream-service-time"],
         "typed_per_filter_config": {"envoy.filters.http.ext_authz": override},
     }
 
@@ -217,7 +218,6 @@ def _cluster(name: str, endpoints: Sequence[tuple[str, int]], patience: str, pro
     check = {"health_check_config": {"port_value": probe}} if probe else {}
     members = [{"endpoint": {"address": _address(*endpoint), **check}} for endpoint in endpoints]
     return {
-        "@type": f"{_TYPE}.config.cluster.v3.Cluster",
         "name": name,
         "type": "STATIC",
         "connect_timeout": patience,
@@ -227,7 +227,8 @@ def _cluster(name: str, endpoints: Sequence[tuple[str, int]], patience: str, pro
 
 def clusters(services: Mapping[str, Json]) -> list[Json]:
     """A cluster for each backend service; only endpoints that pass its health check get requests."""
-    return [_backend(service) for service in services.values()]
+    kind = {"@type": f"{_TYPE}.config.cluster.v3.Cluster"}
+    return [{**kind, **_backend(service)} for service in services.values()]
 
 
 def _backend(service: Json) -> Json:

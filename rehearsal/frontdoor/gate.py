@@ -220,9 +220,15 @@ def _refusal(status: int) -> str:
     return f"{head}<title>{status}</title>{status} {HTTPStatus(status).phrase}"
 
 
+async def _as_google(request: web.Request, response: web.StreamResponse) -> None:
+    del request
+    response.headers["server"] = "Google Frontend"
+
+
 def questions(gate: Gate) -> web.Application:
     """The application that Envoy asks."""
     app = web.Application()
+    app.on_response_prepare.append(_as_google)
     app.router.add_route("*", "/check/{service}{rest:(/.*)?}", gate.check)
     return app
 
@@ -230,6 +236,7 @@ def questions(gate: Gate) -> web.Application:
 def sites(gate: Gate) -> web.Application:
     """accounts.google.com and www.gstatic.com."""
     app = web.Application()
+    app.on_response_prepare.append(_as_google)
     app.router.add_get("/o/oauth2/v2/auth", gate.sign_in)
     app.router.add_post("/signin/choose", gate.choose)
     app.router.add_get("/iap/verify/public_key-jwk", gate.jwk)

@@ -1,7 +1,7 @@
 """A visitor of web sites in a world: sends requests exactly as told, from any address, and signs in as a person does.
 
-`python -m tests.frontdoor.visitor` answers requests, one JSON object a line; it is started in the network namespace that
-the visitor stands in. Requests are not tidied up: paths, hosts and headers are sent as they are written.
+`python -m tests.frontdoor.visitor` answers requests, one JSON object a line; it is started in the network namespace
+that the visitor stands in. Requests are not tidied up: paths, hosts and headers are sent as they are written.
 """
 
 from __future__ import annotations
@@ -56,7 +56,8 @@ class Place:
         if self._helper is None:
             command = [*self.prefix, sys.executable, "-m", "tests.frontdoor.visitor"]
             self._helper = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        assert self._helper.stdin and self._helper.stdout
+        assert self._helper.stdin
+        assert self._helper.stdout
         self._helper.stdin.write(json.dumps({"url": url, "headers": list(headers), **how}) + "\n")
         self._helper.stdin.flush()
         status, found, body = json.loads(self._helper.stdout.readline())
