@@ -106,7 +106,7 @@ PROGRAMS = {
             _commands("istio.io/istio/pilot/cmd", "pilot-discovery", "pilot-agent"),
             "-X istio.io/istio/pkg/version.buildVersion=1.31-dev",
         ),
-        Program("dex", (("dex", "github.com/dexidp/dex/cmd/dex"),)),
+        Program("dex", (("dex", "."),)),
         Program("argocd", (("argocd", "github.com/argoproj/argo-cd/v3/cmd"),), _argocd_version_flags()),
     )
 }
