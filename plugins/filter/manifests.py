@@ -10,6 +10,8 @@ import yaml
 from ansible.errors import AnsibleFilterError
 
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # seven times as fast where PyYAML has libyaml
+# Kinds none of whose lists has a merge key in Kubernetes' API.
+WHOLE_LISTS = {"NetworkPolicy"}
 
 
 def verified(text: str, sha256: str, name: str) -> str:
@@ -26,8 +28,9 @@ def verified(text: str, sha256: str, name: str) -> str:
 def patched_manifests(text: str, *patches: str) -> list[dict[str, Any]]:
     """The objects of the YAML stream `text` with strategic-merge `patches` (YAML streams too) laid over them.
 
-    Does what Kustomize does for the two forms that the platform's patches have: mappings merged key by key, and
-    `$patch: delete` for a whole object. AnsibleFilterError for a patch of an object that isn't there, or with a list.
+    Does what Kustomize does for the forms that the platform's patches have: mappings merged key by key, `$patch: delete`
+    for a whole object, and lists of kinds that replace lists as a whole (WHOLE_LISTS). AnsibleFilterError for a patch of
+    an object that isn't there, or with any other list.
     """
     objects = [item for item in yaml.load_all(text, Loader=LOADER) if item]  # a safe loader, see above
     found = {_key(item): item for item in objects}
@@ -38,7 +41,7 @@ def patched_manifests(text: str, *patches: str) -> list[dict[str, Any]]:
         if patch.get("$patch") == "delete":
             del found[key]
         else:
-            _merge(found[key], patch, "/".join(key))
+            _merge(found[key], patch, "/".join(key), key[0] in WHOLE_LISTS)
     return list(found.values())
 
 
@@ -46,12 +49,12 @@ def _key(item: dict[str, Any]) -> tuple[str, str]:
     return str(item["kind"]), str(item["metadata"]["name"])
 
 
-def _merge(target: dict[str, Any], patch: dict[str, Any], where: str) -> None:
+def _merge(target: dict[str, Any], patch: dict[str, Any], where: str, lists: bool) -> None:
     for name, value in patch.items():
-        if isinstance(value, list):
+        if isinstance(value, list) and not lists:
             raise AnsibleFilterError(f"{where}.{name}: patches with lists are not supported here")
         if isinstance(value, dict) and isinstance(target.get(name), dict):
-            _merge(target[name], value, f"{where}.{name}")
+            _merge(target[name], value, f"{where}.{name}", lists)
         else:
             target[name] = value
 

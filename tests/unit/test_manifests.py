@@ -44,6 +44,14 @@ def test_mappings_are_merged_and_objects_deleted(filters: dict[str, Any]) -> Non
     ]
 
 
+def test_lists_of_a_network_policy_are_replaced(filters: dict[str, Any]) -> None:
+    """They have no merge key, so that Kustomize replaces them, too."""
+    manifest = "kind: NetworkPolicy\nmetadata: {name: n}\nspec: {ingress: [{}], podSelector: {}}"
+    patch = "kind: NetworkPolicy\nmetadata: {name: n}\nspec: {ingress: [{from: []}]}"
+    (found,) = filters["patched_manifests"](manifest, patch)
+    assert found["spec"] == {"ingress": [{"from": []}], "podSelector": {}}
+
+
 def test_a_patch_of_nothing_is_refused(filters: dict[str, Any]) -> None:
     with pytest.raises(AnsibleFilterError, match="Service/dex, which the manifest doesn't have"):
         filters["patched_manifests"](MANIFEST, "kind: Service\nmetadata: {name: dex}\n$patch: delete")
