@@ -28,9 +28,9 @@ def verified(text: str, sha256: str, name: str) -> str:
 def patched_manifests(text: str, *patches: str) -> list[dict[str, Any]]:
     """The objects of the YAML stream `text` with strategic-merge `patches` (YAML streams too) laid over them.
 
-    Does what Kustomize does for the forms that the platform's patches have: mappings merged key by key, `$patch: delete`
-    for a whole object, and lists of kinds that replace lists as a whole (WHOLE_LISTS). AnsibleFilterError for a patch of
-    an object that isn't there, or with any other list.
+    Does what Kustomize does for the forms that the platform's patches have: mappings merged key by key,
+    `$patch: delete` for a whole object, and lists of kinds that replace lists as a whole (WHOLE_LISTS).
+    AnsibleFilterError for a patch of an object that isn't there, or with any other list.
     """
     objects = [item for item in yaml.load_all(text, Loader=LOADER) if item]  # a safe loader, see above
     found = {_key(item): item for item in objects}

@@ -11,6 +11,7 @@ from .errors import HandOffError
 
 POLL_SECONDS = 1.0
 TELL_SECONDS = 10.0
+NUDGE_SECONDS = 5.0
 
 
 def shortcoming(application: Mapping[str, Any], revision: str = "") -> str:
@@ -47,6 +48,19 @@ def report(
     return {**{name: "not there yet" for name in (*expected, root) if name}, **found}
 
 
+def overdue(application: Mapping[str, Any]) -> bool:
+    """Whether all of it is as Git says and its health alone is open: Argo CD may have missed the last event.
+
+    Seen with custom resource definitions, whose health then stays Progressing until the next periodic comparison.
+    """
+    status = application.get("status") or {}
+    return (
+        (status.get("sync") or {}).get("status") == "Synced"
+        and (status.get("health") or {}).get("status") == "Progressing"
+        and (status.get("operationState") or {}).get("phase") != "Running"
+    )
+
+
 def wait(
     cluster: Cluster,
     namespace: str,
@@ -59,15 +73,17 @@ def wait(
 ) -> dict[str, str]:
     """Waits until every Application is done, and returns the last report.
 
+    What is only Progressing is looked at again each NUDGE_SECONDS.
     `root` is the Application that holds the others; with `refresh` it is compared with Git at once.
     Raises HandOffError after `timeout` seconds with what each unfinished Application lacks.
     """
-    start = told = time.monotonic()
+    start = told = nudged = time.monotonic()
     names = list(expected)
     if refresh and root:
         cluster.refresh_application(namespace, root)
     while True:
-        state = report(cluster.applications(namespace), names, root, revision)
+        applications = list(cluster.applications(namespace))
+        state = report(applications, names, root, revision)
         open_ones = {name: reason for name, reason in state.items() if reason}
         now = time.monotonic()
         if not open_ones:
@@ -81,4 +97,8 @@ def wait(
         if now - told > TELL_SECONDS:
             told = now
             tell(f"Applications {len(state) - len(open_ones)}/{len(state)}; waiting for {', '.join(sorted(open_ones))}")
+        if now - nudged > NUDGE_SECONDS:
+            nudged = now
+            for application in filter(overdue, applications):
+                cluster.refresh_application(namespace, application["metadata"]["name"])
         time.sleep(POLL_SECONDS)

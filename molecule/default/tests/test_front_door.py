@@ -1,0 +1,388 @@
+"""From the public address through Identity-Aware Proxy and the gateway to applications, for the right people only.
+
+Routes come from Git, as people write them: two small backends behind several hosts, each with other rules.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from google.auth import jwt
+from google.auth.crypt import es256
+from kubernetes import client
+
+from plugins.module_utils.gitops.handoff import hand_off
+from rehearsal.frontdoor import iap
+from tests.frontdoor import echo
+from tests.frontdoor.table import Case, Table
+from tests.frontdoor.visitor import WORLD, Answer, Browser, Headers, Place
+
+PROJECT, DOMAIN = "acme-mlops", "ml.acme.example"
+REPOSITORY = "https://git.acme.example/platform/mlops-platform.git"
+ALICE, BOB, EVE = "alice@acme.example", "bob@acme.example", "eve@acme.example"
+HTML = ("accept", "text/html")
+ASSERTION = "x-goog-iap-jwt-assertion"
+BALANCER, NODE, STRANGER = "35.191.8.20", "10.10.0.99", "198.51.100.9"
+PATIENCE, KEY_LEAD = 120.0, 75.0
+SHARED_REQUESTS = 500
+WORLD_FOLDER = Path(os.environ["GOOGLE_APPLICATION_CREDENTIALS"]).parents[1]
+ONE, OTHER = {"service": "one.door", "port": 80}, {"service": "other.door", "port": 80}
+ROUTES = {
+    "shop": {
+        "to": [{**ONE, "weight": 80}, {**OTHER, "weight": 20}],
+        "routes": [
+            {"headers": {"x-canary": "always"}, "to": [OTHER]},
+            {"paths": ["/preview/*"], "headers": {"x-canary": "maybe"}, "to": [OTHER]},
+        ],
+    },
+    "api": {"to": [ONE], "paths": {"only": ["/api/*"], "except": ["/api/admin*"]}},
+    "desk": {"to": [ONE], "clients": {"only": ["192.0.2.0/24"], "except": ["192.0.2.66"]}},
+    "anns": {"to": [ONE], "who": {"emails": [ALICE]}},
+    "guests": {"to": [ONE], "who": {"domains": ["partner.example"]}},
+    "grouped": {"to": [ONE], "groups": ["analysts"], "drop": ["x-remote-user"]},
+}
+
+
+@dataclass
+class Street:
+    """Where visitors stand, and what they know."""
+
+    office: Place
+    world: Place
+    people: dict[str, Browser]
+    gateway: str
+    service: dict[str, Any]
+
+    def visit(self, who: str, site: str, path: str = "/", *headers: tuple[str, str], **how: Any) -> Answer:
+        """By the public address, signed in as somebody."""
+        place = self.world if "source" in how else self.office
+        session = self.people[who].cookie(f"mlflow.{DOMAIN}")
+        return place.send(f"https://{site}.{DOMAIN}{path}", [session, *headers], **how)
+
+    def knock(self, host: str, headers: Headers = (), path: str = "/", **how: Any) -> Answer:
+        """At the gateway's pod itself, round the load balancer."""
+        how = {"source": BALANCER, "to": self.gateway, **how}
+        return self.world.send(f"http://{host}.{DOMAIN}{path}", headers, **how)
+
+    def signed(self, email: str = ALICE, key: iap.Key | None = None, **claims: Any) -> tuple[str, str]:
+        """The header with an assertion; `claims` replace those of a good one."""
+        key = key or iap.Keys(WORLD_FOLDER / "frontdoor").current()
+        good = jwt.decode(iap.assertion(key, self.service, email, time.time()), verify=False)
+        token = jwt.encode(es256.ES256Signer.from_string(key.pem, key.id), {**good, **claims})
+        return ASSERTION, token.decode()
+
+
+@pytest.fixture(scope="module")
+def table(notes: Path) -> Iterator[Table]:
+    made = Table("From the public address to the applications")
+    yield made
+    made.write(notes)
+
+
+@pytest.fixture(scope="module")
+def backends(cluster: client.ApiClient) -> Iterator[None]:
+    """Two Services that tell what reaches them."""
+    core = client.CoreV1Api(cluster)
+    pins = yaml.safe_load((Path(__file__).resolve().parents[3] / "platform" / "pins.yaml").read_text())
+    core.create_namespace({"metadata": {"name": "door"}})
+    for name in ("one", "other"):
+        command = ["python3", "-c", Path(echo.__file__).read_text(), "0.0.0.0", name, "8080"]  # noqa: S104 - in a pod
+        container = {
+            "name": "echo",
+            "image": f"{pins['mlflow']['image']}:{pins['mlflow']['tag']}",
+            "command": command,
+            "readinessProbe": {"httpGet": {"path": "/", "port": 8080}, "periodSeconds": 1},
+        }
+        metadata = {"name": name, "labels": {"app": name}}
+        core.create_namespaced_pod("door", {"metadata": metadata, "spec": {"containers": [container]}})
+        ports = [{"name": "http", "port": 80, "targetPort": 8080}]
+        core.create_namespaced_service(
+            "door", {"metadata": metadata, "spec": {"selector": {"app": name}, "ports": ports}}
+        )
+    yield
+    core.delete_namespace("door")
+
+
+INGRESS = ("argoproj.io", "v1alpha1", "argocd", "applications", "ingress")
+
+
+def push(cluster: client.ApiClient, applications: dict[str, Any]) -> str:
+    """Write routes.yaml into Git as a person would, have Argo CD look at it, and return the commit."""
+    options = {
+        "repository": REPOSITORY, "branch": "main", "username": "platform-bot",
+        "password": os.environ["PLATFORM_GIT_TOKEN"], "message": "Expose applications",
+        "author": "Ann <ann@acme.example>",
+        "files": {"routes.yaml": yaml.safe_dump({"applications": applications}, sort_keys=False)},
+        "seeds": {}, "owned_folders": [], "trees": [], "downloads": [], "archives": [],
+    }  # fmt: skip
+    outcome = hand_off(options, check=False)
+    look = {"metadata": {"annotations": {"argocd.argoproj.io/refresh": "normal"}}}
+    client.CustomObjectsApi(cluster).patch_namespaced_custom_object(*INGRESS, look)
+    return outcome.revision
+
+
+def ingress(cluster: client.ApiClient) -> dict[str, Any]:
+    """The status of the Application that holds the routes."""
+    found: dict[str, Any] = client.CustomObjectsApi(cluster).get_namespaced_custom_object(*INGRESS)["status"]
+    return found
+
+
+def expose(cluster: client.ApiClient, applications: dict[str, Any]) -> None:
+    """Push routes, and wait until Argo CD has deployed them."""
+    revision = push(cluster, applications)
+
+    def deployed() -> bool:
+        sync = ingress(cluster)["sync"]
+        return (sync["revision"], sync["status"]) == (revision, "Synced")
+
+    _until(deployed, "Argo CD to deploy the routes")
+
+
+def _until(check: Callable[[], bool], what: str) -> None:
+    end = time.monotonic() + PATIENCE
+    while not check():
+        assert time.monotonic() < end, f"waited {PATIENCE:.0f} s in vain for {what}"
+        time.sleep(0.2)
+
+
+@pytest.fixture(scope="module")
+def street(cluster: client.ApiClient, compute: Any, backends: None) -> Iterator[Street]:
+    del backends
+    office, world = Place(), Place(WORLD)
+    people = {name: Browser(office) for name in (ALICE, BOB, EVE)}
+    for name, browser in people.items():
+        browser.sign_in(f"https://mlflow.{DOMAIN}/", name)
+    pods = client.CoreV1Api(cluster).list_namespaced_pod("istio-ingress").items
+    service = compute.backendServices().get(project=PROJECT, backendService="mlops").execute()
+    made = Street(office, world, people, pods[0].status.pod_ip, {"id": service["id"], "number": "417385926104"})
+    expose(cluster, ROUTES)
+    for host in ROUTES:
+        _until(partial(_served, made, host), f"{host} to be served")
+    _until(lambda: made.visit(ALICE, "shop").status == 200, "the backends")
+    yield made
+    expose(cluster, {})
+    office.leave()
+    world.leave()
+
+
+def _served(street: Street, host: str) -> bool:
+    return street.visit(ALICE, host, "/api/x").status == (403 if host in ("desk", "guests") else 200)
+
+
+def told(answer: Answer) -> dict[str, Any]:
+    """What reached the backend."""
+    found: dict[str, Any] = json.loads(answer.body)
+    return found
+
+
+def heard(answer: Answer) -> dict[str, str]:
+    """The headers that reached the backend."""
+    return dict(told(answer)["headers"])
+
+
+def _xff(*addresses: str) -> tuple[str, str]:
+    return "x-forwarded-for", ",".join(addresses)
+
+
+GOOD, BAD, LB = "192.0.2.7", "198.51.100.9", "34.120.0.10"
+A_DAY = 86400
+CASES = [
+    # the applications, and who
+    Case("MLflow, user", lambda s: s.visit(BOB, "mlflow"), {200}, told=lambda a: "MLflow" in a.body),
+    Case("MLflow's API, user", lambda s: s.visit(BOB, "mlflow", "/api/2.0/mlflow/experiments/search?max_results=1"),
+         {200}),
+    Case("MLflow, somebody else", lambda s: s.visit(EVE, "mlflow"), {403}, True),
+    Case("MLflow, host with port", lambda s: s.visit(BOB, "mlflow", host=f"mlflow.{DOMAIN}:443"), {200}),
+    Case("MLflow, nobody", lambda s: s.office.send(f"https://mlflow.{DOMAIN}/", [HTML]), {302}, True),
+    Case("Argo CD's API, user", lambda s: s.visit(BOB, "argocd", "/api/version"), {403}, True),
+    Case("Argo CD, user, host with port", lambda s: s.visit(BOB, "argocd", host=f"argocd.{DOMAIN}:443"), {403}, True),
+    Case("Argo CD, user, host in capitals", lambda s: s.visit(BOB, "argocd", host=f"ARGOCD.{DOMAIN}"), {403}, True),
+    Case("Argo CD, user, host with a dot", lambda s: s.visit(BOB, "argocd", host=f"argocd.{DOMAIN}."), {403, 404},
+         True),
+    Case("Argo CD, user, other port", lambda s: s.visit(BOB, "argocd", host=f"argocd.{DOMAIN}:80"), {403}, True),
+    Case("unknown host", lambda s: s.visit(ALICE, "nothing"), {403, 404}, True),
+    Case("the domain itself", lambda s: s.visit(ALICE, "mlflow", host=DOMAIN), {403, 404}, True),
+    Case("for one address, she", lambda s: s.visit(ALICE, "anns"), {200}),
+    Case("for one address, he", lambda s: s.visit(BOB, "anns"), {403}, True, lambda a: "RBAC" in a.body),
+    Case("for another domain", lambda s: s.visit(ALICE, "guests"), {403}, True),
+    # identity headers, at every hop
+    Case("identity from the claim", lambda s: s.visit(BOB, "shop", "/", ("x-auth-request-email", ALICE)), {200},
+         told=lambda a: heard(a)["x-auth-request-email"] == BOB),
+    Case("identity, spoofed several times", lambda s: s.visit(BOB, "shop", "/", ("x-auth-request-email", ALICE),
+         ("X-Auth-Request-Email", ALICE), ("x-auth-request-user", "1")), {200}, told=lambda a: ALICE not in a.body),
+    Case("groups, spoofed", lambda s: s.visit(BOB, "shop", "/", ("x-auth-request-groups", "operators")), {200},
+         told=lambda a: "x-auth-request-groups" not in heard(a)),
+    Case("groups, told by the gateway", lambda s: s.visit(BOB, "grouped", "/", ("x-auth-request-groups", "operators"),
+         ("x-remote-user", "root")), {200},
+         told=lambda a: heard(a)["x-auth-request-groups"] == "analysts" and "x-remote-user" not in heard(a)),
+    Case("assertion of one's own", lambda s: s.visit(BOB, "shop", "/", s.signed(ALICE)), {200},
+         told=lambda a: heard(a)["x-auth-request-email"] == BOB),
+    # round the load balancer
+    Case("gateway, as the balancer would", lambda s: s.knock("mlflow", [s.signed(), _xff(GOOD, LB)]), {200}),
+    Case("gateway, from anywhere", lambda s: s.knock("mlflow", [s.signed()], source=STRANGER), {0, 403}, True),
+    Case("gateway, from a node's address", lambda s: s.knock("mlflow", [s.signed()], source=NODE), {0, 403}, True),
+    Case("gateway, no assertion", lambda s: s.knock("mlflow"), {403}, True),
+    Case("gateway, identity headers alone", lambda s: s.knock("mlflow", [("x-auth-request-email", ALICE),
+         ("x-goog-authenticated-user-email", f"accounts.google.com:{ALICE}")]), {403}, True),
+    Case("gateway, garbage", lambda s: s.knock("mlflow", [(ASSERTION, "a.b.c")]), {401}, True),
+    Case("gateway, assertion as a bearer token", lambda s: s.knock("mlflow",
+         [("authorization", f"Bearer {s.signed()[1]}")]), {403}, True),
+    Case("gateway, wrong audience", lambda s: s.knock("mlflow", [s.signed(aud="/projects/1/global/backendServices/2")]),
+         {403}, True),
+    Case("gateway, wrong issuer", lambda s: s.knock("mlflow", [s.signed(iss="https://evil.example")]), {401, 403},
+         True),
+    Case("gateway, expired", lambda s: s.knock("mlflow", [s.signed(iat=1, exp=int(time.time()) - A_DAY)]), {401}, True),
+    Case("gateway, forged key", lambda s: s.knock("mlflow", [s.signed(key=iap.Key.new(0))]), {401}, True),
+    Case("gateway, forged with the key's name", lambda s: s.knock("mlflow", [s.signed(key=iap.Key(
+         iap.Keys(WORLD_FOLDER / "frontdoor").current().id, iap.Key.new(0).pem, 0))]), {401}, True),
+    Case("gateway, unsigned", lambda s: s.knock("mlflow", [(ASSERTION, "eyJhbGciOiJub25lIn0.eyJzdWIiOiJ4In0.")]), {401},
+         True),
+    # paths
+    Case("path that is exposed", lambda s: s.visit(ALICE, "api", "/api/x"), {200}),
+    Case("path that is not", lambda s: s.visit(ALICE, "api", "/other"), {403}, True),
+    Case("path that is closed", lambda s: s.visit(ALICE, "api", "/api/admin"), {403}, True),
+    Case("path by way of ..", lambda s: s.visit(ALICE, "api", "/api/../other"), {403}, True),
+    Case("path by way of %2e%2e", lambda s: s.visit(ALICE, "api", "/api/%2e%2e/other"), {403}, True),
+    Case("path with two slashes", lambda s: s.visit(ALICE, "api", "/api//admin"), {403}, True),
+    Case("path with %2f", lambda s: s.visit(ALICE, "api", "/api%2fadmin"), {403}, True),
+    Case("path with a backslash", lambda s: s.visit(ALICE, "api", "/api/x\\..\\admin"), {403, 400}, True),
+    Case("path with %61", lambda s: s.visit(ALICE, "api", "/api/%61dmin"), {403}, True),
+    Case("path in capitals", lambda s: s.visit(ALICE, "api", "/API/x"), {403}, True),
+    # client addresses, each X-Forwarded-For that a client may invent
+    Case("address on the list", lambda s: s.visit(ALICE, "desk", source=GOOD), {200}),
+    Case("address off the list", lambda s: s.visit(ALICE, "desk", source=BAD), {403}, True),
+    Case("address that is denied", lambda s: s.visit(ALICE, "desk", source="192.0.2.66"), {403}, True),
+    Case("address off the list, invented good", lambda s: s.visit(ALICE, "desk", "/", _xff(GOOD), source=BAD), {403},
+         True),
+    Case("address off the list, invented two", lambda s: s.visit(ALICE, "desk", "/", _xff(GOOD, LB), source=BAD), {403},
+         True),
+    Case("address on the list, invented bad", lambda s: s.visit(ALICE, "desk", "/", _xff(BAD), source=GOOD), {200}),
+    Case("forwarded: good, LB", lambda s: s.knock("desk", [s.signed(), _xff(GOOD, LB)]), {200}),
+    Case("forwarded: bad, LB", lambda s: s.knock("desk", [s.signed(), _xff(BAD, LB)]), {403}, True),
+    Case("forwarded: good-spoof, bad, LB", lambda s: s.knock("desk", [s.signed(), _xff(GOOD, BAD, LB)]), {403}, True),
+    Case("forwarded: bad-spoof, good, LB", lambda s: s.knock("desk", [s.signed(), _xff(BAD, GOOD, LB)]), {200}),
+    Case("forwarded: one entry", lambda s: s.knock("desk", [s.signed(), _xff(GOOD)]), {403}, True),
+    Case("forwarded: nothing", lambda s: s.knock("desk", [s.signed()]), {403}, True),
+    Case("forwarded: good, but no balancer", lambda s: s.knock("desk", [s.signed(), _xff(GOOD, LB)], source=NODE),
+         {0, 403}, True),
+    # canaries
+    Case("canary header", lambda s: s.visit(ALICE, "shop", "/", ("x-canary", "always")), {200},
+         told=lambda a: told(a)["backend"] == "other"),
+    Case("canary header at its path", lambda s: s.visit(ALICE, "shop", "/preview/x", ("x-canary", "maybe")), {200},
+         told=lambda a: told(a)["backend"] == "other"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_case(case: Case, street: Street, table: Table) -> None:
+    table.try_(case, street)
+
+
+def test_shares_are_as_weighted(street: Street, table: Table) -> None:
+    answers = json.loads(street.visit(ALICE, "shop", times=SHARED_REQUESTS).body)
+    assert {status for status, _ in answers} == {200}
+    other = sum(json.loads(body)["backend"] == "other" for _, body in answers)
+    sigma = math.sqrt(SHARED_REQUESTS * 0.2 * 0.8)
+    table.add("shares 80/20", f"100 +- {3 * sigma:.0f}", str(other), SHARED_REQUESTS)
+    assert abs(other - SHARED_REQUESTS * 0.2) <= 3 * sigma
+
+
+def test_canaries_get_all_that_is_theirs(street: Street, table: Table) -> None:
+    answers = json.loads(street.visit(ALICE, "shop", "/", ("x-canary", "always"), times=50).body)
+    other = sum(json.loads(body)["backend"] == "other" for _, body in answers)
+    table.add("canary header, 50 times", "50", str(other), 50)
+    assert other == 50
+
+
+def test_pods_do_not_reach_the_gateway(street: Street, table: Table, pod_says: Callable[[str, str], str]) -> None:
+    program = f"""
+import urllib.error, urllib.request
+def knock(url):
+    request = urllib.request.Request(url, headers={{"Host": "mlflow.{DOMAIN}"}})
+    try:
+        return urllib.request.urlopen(request, timeout=3).status
+    except urllib.error.HTTPError as error:
+        return error.code
+    except OSError as error:
+        return 0
+print([knock("http://{street.gateway}/"), knock("http://istio-ingressgateway.istio-ingress/")])
+"""
+    said = pod_says("project-sandbox", program)
+    table.add("gateway, from a project's pod", "[0, 0]", said, 2, said.count("200"))
+    assert said == "[0, 0]"
+
+
+def test_argo_cd_knows_who_it_is_without_a_second_password(street: Street, table: Table) -> None:
+    browser = street.people[ALICE]
+    browser.sign_in(f"https://argocd.{DOMAIN}/api/version", ALICE)
+    site = f"https://argocd.{DOMAIN}"
+    browser.follow(f"{site}/auth/login?return_url={site}/api/version")
+    who = json.loads(browser.open(f"{site}/api/v1/session/userinfo").body)
+    applications = browser.open(f"{site}/api/v1/applications?fields=items.metadata.name")
+    table.add("Argo CD, operator: signed in, and lists", "alice 200", f"{who['username'][:5]} {applications.status}", 2)
+    assert (who["loggedIn"], who["username"]) == (True, ALICE)
+    assert "operators" in who["groups"]
+    assert "mlflow" in applications.body
+    nobody = street.visit(ALICE, "argocd", "/api/v1/applications")
+    table.add("Argo CD, operator without its session", "401", str(nobody.status), 1, int(nobody.status == 200))
+    assert nobody.status == 401
+
+
+def test_a_new_key_signs_without_a_refused_request(street: Street, table: Table) -> None:
+    keys = iap.Keys(WORLD_FOLDER / "frontdoor")
+    new = keys.rotate(KEY_LEAD)
+    end, statuses, used = time.monotonic() + KEY_LEAD + 10, [], set()
+    while time.monotonic() < end:
+        answer = street.visit(BOB, "shop")
+        statuses.append(answer.status)
+        if answer.status == 200:
+            used.add(jwt.decode_header(heard(answer)[ASSERTION])["kid"])
+        time.sleep(0.25)
+    table.add("key rotation", "all 200", f"{statuses.count(200)}x 200", len(statuses))
+    assert set(statuses) == {200}
+    assert new.id in used
+    assert len(used) == 2
+
+
+def test_a_gateway_that_dies_comes_back(street: Street, table: Table, cluster: client.ApiClient) -> None:
+    core = client.CoreV1Api(cluster)
+    (pod,) = core.list_namespaced_pod("istio-ingress").items
+    core.delete_namespaced_pod(pod.metadata.name, "istio-ingress", grace_period_seconds=0)
+    seen = set()
+
+    def back() -> bool:
+        seen.add(street.visit(ALICE, "shop").status)
+        return 502 in seen and street.visit(ALICE, "shop").status == 200
+
+    _until(back, "the gateway to be missed and to come back")
+    table.add("gateway down, and back", "502 200", " ".join(map(str, sorted(seen - {200}))) + " 200", len(seen))
+    assert seen <= {200, 502, 503}
+
+
+def test_a_bad_route_is_refused_and_changes_nothing(street: Street, table: Table, cluster: client.ApiClient) -> None:
+    bad = {**ROUTES, "desk": {"to": [ONE], "clients": {"only": ["203.0.113.0/99"]}}}
+    push(cluster, bad)
+
+    def told_so() -> bool:
+        return any("clients" in condition["message"] for condition in ingress(cluster).get("conditions", []))
+
+    _until(told_so, "Argo CD to say what is wrong")
+    answer = street.visit(ALICE, "desk", source=BAD)
+    table.add("a bad route in Git", "403", str(answer.status), 1, int(answer.status == 200))
+    assert answer.status == 403
+    expose(cluster, ROUTES)
+
+
+def test_nothing_leaked(table: Table) -> None:
+    assert [row for row in table.rows if row[4]] == []
+    assert len(table.rows) >= 60
