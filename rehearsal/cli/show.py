@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import os
 import shlex
 import socket
 import ssl
@@ -40,8 +42,11 @@ def _run(work: Work) -> int:
 
 def _work(world: World, target: str | None, listening: socket.socket) -> Work:
     port = listening.getsockname()[1]
-    if target is None:
-        for line in _proxy_advice(world, port):
+    sites = _sites(world) if target is None or target.startswith("https://") else []
+    if target is None or any(target == site or target.startswith(f"{site}/") for site in sites):
+        # Signing in leads to other hosts and back, with cookies for https alone: a browser must see the real names.
+        home = target or next(iter(sites), f"https://{company.load().git_host}")
+        for line in _proxy_advice(world, port, home):
             print(line, flush=True)
         return lambda: peephole.serve(listening, peephole.proxy)
     if target.startswith(cluster_services.PREFIX):
@@ -74,7 +79,25 @@ async def _show_service(world: World, target: str, listening: socket.socket) -> 
         raise RehearsalError(f"go on showing {target}", "its pod is gone", "Run this again once there is a new one")
 
 
-def _proxy_advice(world: World, port: int) -> list[str]:
+def _people() -> list[str]:
+    return [account.email for account in company.load().accounts if not account.is_service_account]
+
+
+def _sites(world: World) -> list[str]:
+    """Sites behind the load balancer, as asked in the world."""
+    reader, writer = os.pipe()
+
+    def tell() -> int:
+        os.write(writer, json.dumps(cluster_services.exposed(world.folder)).encode())
+        return 0
+
+    enter.call(world, tell)
+    os.close(writer)
+    with os.fdopen(reader) as said:
+        return list(json.loads(said.read() or "[]"))
+
+
+def _proxy_advice(world: World, port: int, home: str) -> list[str]:
     """How to use the proxy: a browser of its own profile that trusts this world's authority and no other world's."""
     browser = [
         "chromium",
@@ -82,11 +105,13 @@ def _proxy_advice(world: World, port: int) -> list[str]:
         f"--proxy-server=http://127.0.0.1:{port}",
         "--proxy-bypass-list=<-loopback>",
         f"--ignore-certificate-errors-spki-list={pki.spki_fingerprint(world.folder / 'ca' / 'ca.pem')}",
-        f"https://{company.load().git_host}",
+        home,
     ]
     authority = world.folder / "ca" / "ca.pem"
     return [
         f"All of the world {world.name!r} is behind the HTTP proxy http://127.0.0.1:{port}  (Ctrl-C ends it)",
+        "",
+        f"At the sign-in choose an account: {', '.join(_people())}",
         "",
         "A browser that uses it (private addresses and names work too; put your address at the end):",
         f"  {shlex.join(browser)}",

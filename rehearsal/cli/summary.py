@@ -9,6 +9,8 @@ from rehearsal.world import cluster_services, company, enter
 from rehearsal.world.record import World, flag
 
 MOST_NAMES = 4
+# As people call it who have not activated the virtual environment.
+COMMAND = ".venv/bin/rehearsal"
 _INTERNAL = ("world.", "lro", ".operations", "Operations", "policies", "settings")
 
 
@@ -28,12 +30,15 @@ def _lines(world: World) -> list[str]:
     out = [f"In Google Cloud project {company.load().project} (emulated)", *_resources(world)]
     out += ["", "Really running", *describe.real(world)]
     out += ["", "Stand-ins", *describe.stand_ins()]
-    out += ["", "Look at it with a browser of this machine (each serves a port until Ctrl-C)"]
-    out += [f"  rehearsal show{name} {target}" for target in cluster_services.listed(world.folder)]
-    out += [f"  rehearsal show{name:<30}  an HTTP proxy for everything, public names included"]
-    out += ["", f"What is real, emulated or a stand-in:  rehearsal status{name}"]
-    out += [f"A shell inside:                        rehearsal run{name} -- bash"]
-    out += [f"End it:                                rehearsal down{name}"]
+    if sites := cluster_services.exposed(world.folder):
+        out += ["", "Sign in and use it: each tells how to start a browser of this machine that sees the world"]
+        out += [f"  {COMMAND} show{name} {site}" for site in sites]
+    out += ["", "Look behind it (each serves a port until Ctrl-C)"]
+    out += [f"  {COMMAND} show{name} {target}" for target in cluster_services.listed(world.folder)]
+    out += [f"  {COMMAND} show{name:<30}  an HTTP proxy for everything, public names included"]
+    out += ["", f"What is real, emulated or a stand-in:  {COMMAND} status{name}"]
+    out += [f"A shell inside:                        {COMMAND} run{name} -- bash"]
+    out += [f"End it:                                {COMMAND} down{name}"]
     return out
 
 

@@ -75,6 +75,18 @@ def listed(world: Path) -> list[str]:
     return sorted(names, key=lambda name: name.startswith(f"{PREFIX}argocd/"))  # which has no pages in a world
 
 
+def exposed(world: Path) -> list[str]:
+    """Addresses of the sites behind the load balancer: what the ingress gateway has a route for."""
+    found = []
+    for kubeconfig in kubeconfigs(world):
+        try:
+            routes = _read(kubeconfig, "virtualservices.networking.istio.io", "--all-namespaces")
+        except RehearsalError:
+            continue  # a cluster without Istio knows no such thing
+        found += [f"https://{host}" for route in routes for host in route["spec"]["hosts"]]
+    return sorted(found, key=lambda site: "://argocd." in site)  # which has no pages in a world
+
+
 def _is_http(port: dict[str, Any]) -> bool:
     return port.get("name") == "http" or port["port"] == 80
 
