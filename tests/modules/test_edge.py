@@ -134,3 +134,76 @@ def test_a_client_secret_is_never_shown(google: Google) -> None:
 
 def test_outputs_of_nothing_are_empty() -> None:
     assert edge_outputs({})["load_balancer"]["address"] == ""
+
+
+ROLE = "roles/iap.httpsResourceAccessor"
+NUMBER = "417385926104"
+
+
+def admitted(google: Google) -> set[tuple[str, str]]:
+    """(member, condition) of everybody who has the role that lets people in."""
+    name = f"projects/{NUMBER}/iap_web/compute/services/mlops"
+    policy = google.api.call("iap", "v1.getIamPolicy", {"resource": name}, {"options": {"requestedPolicyVersion": 3}})
+    return {
+        (member, binding.get("condition", {}).get("expression", ""))
+        for binding in policy.get("bindings", [])
+        if binding["role"] == ROLE
+        for member in binding["members"]
+    }
+
+
+def test_who_passes_the_sign_in_is_exactly_the_settings(place: Google) -> None:
+    place.apply(graph, edge(users=[ALICE, BOB]))
+    assert admitted(place) == {(ALICE, ""), (BOB, "")}
+    (line,) = place.plan(graph, edge(users=[ALICE])).lines()
+    assert line.startswith("update sign in mlops: members:")
+    place.apply(graph, edge(users=[ALICE]))
+    assert admitted(place) == {(ALICE, "")}
+    assert place.apply(graph, edge(users=[ALICE])) == []
+
+
+def test_hosts_with_people_of_their_own_are_theirs_alone(place: Google) -> None:
+    place.apply(graph, edge(users=[ALICE, BOB]))
+    place.apply(graph, edge(users=[BOB], access={"argocd": [ALICE]}))
+    assert admitted(place) == {
+        (BOB, '!request.host.startsWith("argocd.ml.acme.example")'),
+        (ALICE, 'request.host == "argocd.ml.acme.example"'),
+    }
+    assert place.apply(graph, edge(users=[BOB], access={"argocd": [ALICE]})) == []
+    (line,) = place.apply(graph, edge(users=[BOB]))
+    assert line.startswith("update sign in mlops: members:")
+    assert admitted(place) == {(BOB, "")}
+
+
+def test_the_data_path_sees_what_is_configured(place: Google) -> None:
+    """What rehearsal/frontdoor is told: two listeners, the certificate once it is active, and the backend's rules."""
+    place.apply(graph, edge())
+    status, answer = place.emulator.request("GET", "/edge", host="emulator.internal", email=None)
+    assert status == 200
+    by_port = {front["port"]: front for front in answer["fronts"]}
+    assert by_port[80]["certificates"] is None
+    assert by_port[443]["certificates"] == [["ml.acme.example"], ["*.ml.acme.example"]]
+    (service,) = answer["services"].values()
+    assert service["iap"]["enabled"] is True
+    assert service["healthCheck"]["httpHealthCheck"]["port"] == 15021
+    assert [rule["action"] for rule in service["rules"]][-2:] == ["throttle", "allow"]
+
+
+@pytest.mark.parametrize(
+    ("host", "email", "allowed"),
+    [
+        ("mlflow.ml.acme.example", "bob@acme.example", True),
+        ("argocd.ml.acme.example", "bob@acme.example", False),
+        ("argocd.ml.acme.example:443", "bob@acme.example", False),
+        ("argocd.ml.acme.example.", "bob@acme.example", False),
+        ("argocd.ml.acme.example", "alice@acme.example", True),
+        ("mlflow.ml.acme.example", "alice@acme.example", False),
+    ],
+)
+def test_conditions_on_the_host_are_judged(place: Google, host: str, email: str, allowed: bool) -> None:
+    place.apply(graph, edge(users=[BOB], access={"argocd": [ALICE]}))
+    asked = {"service": f"projects/{place.project}/global/backendServices/mlops", "host": host, "path": "/"}
+    _, answer = place.emulator.request(
+        "POST", "/edge/access", {**asked, "email": email}, host="emulator.internal", email=None
+    )
+    assert answer == {"allowed": allowed}

@@ -1,0 +1,100 @@
+"""The site as an operator meets it: made anew, run again when nothing is to do, and beside google.cloud's modules.
+
+Everything happens in a sealed world of its own without nodes. Each figure is one run on this machine, so compare them
+with one another and not with other machines'.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from rehearsal.errors import RehearsalError
+from rehearsal.world import lifecycle, namespaces, record
+
+from .figures import Figure, Unmeasurable
+
+ROOT = Path(__file__).resolve().parents[2]
+WORLD = "bench-site"
+PACE, CALL_SECONDS = 0.05, 0.1
+LAYERS = ("site.yml", "--skip-tags", "system,gitops,acceptance,cluster,close")
+RUN_SECONDS = 900
+_CHAIN = re.compile(r"Google took (\d+) s on the longest chain .*; the run took (\d+) s")
+
+
+def _rehearsal(*words: str) -> str:
+    command = [sys.executable, "-m", "rehearsal.cli.main", *words]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=RUN_SECONDS, check=False)
+    if done.returncode:
+        raise RuntimeError(
+            f"{' '.join(words)} ended with {done.returncode}:\n{done.stdout[-3000:]}{done.stderr[-1000:]}"
+        )
+    return done.stdout
+
+
+def _play(*words: str) -> tuple[float, str]:
+    """Seconds that a playbook took in the world, and what it said."""
+    program = str(Path(sys.executable).with_name("ansible-playbook"))
+    begun = time.monotonic()
+    said = _rehearsal("run", "--world", WORLD, "--", program, "-i", "inventories/rehearsal", *words)
+    return time.monotonic() - begun, said
+
+
+def _nothing_to_do(*words: str) -> float:
+    """Seconds of a run that changes nothing, while each of Google's answers takes CALL_SECONDS longer."""
+    _rehearsal("fault", "add", "--world", WORLD, "*", "--kind", f"slow:{CALL_SECONDS:g}", "--count", "0")
+    try:
+        seconds, said = _play(*words)
+    finally:
+        _rehearsal("fault", "clear", "--world", WORLD)
+    if not re.search(r"changed=0 .*failed=0", said):
+        raise RuntimeError(f"{' '.join(words)} was to change nothing:\n{said[-2000:]}")
+    return seconds
+
+
+def measure() -> list[Figure]:
+    """Cold, no change, and google.cloud. Raises Unmeasurable where no world can be made."""
+    try:
+        namespaces.probe()
+    except RehearsalError as error:
+        raise Unmeasurable(str(error)) from error
+    with tempfile.TemporaryDirectory() as state:
+        os.environ["REHEARSAL_STATE"] = state
+        lifecycle.up(WORLD, "none", lambda line: None)
+        try:
+            return [*_site(), *_five()]
+        finally:
+            lifecycle.delete(record.load(WORLD))
+            del os.environ["REHEARSAL_STATE"]
+
+
+def _site() -> list[Figure]:
+    _rehearsal("time", "--world", WORLD, str(PACE))
+    cold, said = _play(*LAYERS)
+    chain = _CHAIN.search(said)
+    if chain is None:
+        raise RuntimeError(f"the run did not say what took long:\n{said[-2000:]}")
+    _rehearsal("time", "--world", WORLD, "0")
+    longest = float(chain[1])
+    again = _nothing_to_do(*LAYERS)
+    return [
+        Figure(f"cloud layers from nothing, Google at {PACE:g} of its pace", cold, "s"),
+        Figure("  Google's longest chain in it", longest, "s"),
+        Figure("  the run for each second of that", cold / longest, "", 1.15, less=True),
+        Figure(f"cloud layers, nothing to do, {CALL_SECONDS * 1000:.0f} ms a call", again, "s", 8.0, less=True),
+    ]
+
+
+def _five() -> list[Figure]:
+    _play("tests/bench/five_theirs.yml")
+    theirs, ours = _nothing_to_do("tests/bench/five_theirs.yml"), _nothing_to_do("tests/bench/five_ours.yml")
+    return [
+        Figure("network, firewall, instance, cluster: google.cloud", theirs, "s"),
+        Figure("the same and more: the platform's modules", ours, "s"),
+        Figure("  how many times as fast, nothing to do", theirs / ours, "x", 5.0),
+    ]
