@@ -127,12 +127,23 @@ def _connect(asked: Mapping[str, Any]) -> socket.socket:
     return ssl.create_default_context().wrap_socket(raw, server_hostname=asked.get("sni") or parts.hostname)
 
 
-def _once(asked: Mapping[str, Any]) -> tuple[int, list[tuple[str, str]], str]:
+Raw = tuple[int, list[tuple[str, str]], str]
+
+
+def _all(asked: Mapping[str, Any]) -> list[Raw]:
+    """The request as often as it is to be sent, on one connection while that lasts."""
+    connection = http.client.HTTPConnection(urlsplit(asked["url"]).hostname or "", timeout=SECONDS)
+    try:
+        return [_once(asked, connection) for _ in range(asked.get("times", 1))]
+    finally:
+        connection.close()
+
+
+def _once(asked: Mapping[str, Any], connection: http.client.HTTPConnection) -> Raw:
     parts = urlsplit(asked["url"])
-    connection = http.client.HTTPConnection(parts.hostname or "", timeout=SECONDS)
     target = asked["url"].split(parts.netloc, 1)[1] or "/"
     try:
-        connection.sock = _connect(asked)
+        connection.sock = connection.sock or _connect(asked)
         connection.putrequest(asked.get("method", "GET"), target, skip_host=True, skip_accept_encoding=True)
         connection.putheader("Host", asked.get("host") or parts.netloc)
         for name, value in asked["headers"]:
@@ -144,16 +155,15 @@ def _once(asked: Mapping[str, Any]) -> tuple[int, list[tuple[str, str]], str]:
         answer = connection.getresponse()
         return answer.status, answer.getheaders(), answer.read().decode(errors="replace")
     except (OSError, http.client.HTTPException) as error:
-        return 0, [], f"{type(error).__name__}: {error}"
-    finally:
         connection.close()
+        return 0, [], f"{type(error).__name__}: {error}"
 
 
 def main() -> None:
     """Answer requests from standard input until it ends."""
     for line in sys.stdin:
         asked = json.loads(line)
-        answers = [_once(asked) for _ in range(asked.get("times", 1))]
+        answers = _all(asked)
         status, headers, body = answers[-1]
         many = json.dumps([[each[0], each[2]] for each in answers]) if len(answers) > 1 else body
         print(json.dumps([status, headers, many]), flush=True)
