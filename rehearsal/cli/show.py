@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import os
 import shlex
 import socket
 import ssl
@@ -28,8 +26,8 @@ def show(world: World, target: str | None, port: int) -> int:
         raise RehearsalError(
             f"serve port {port} of this machine", error.strerror or str(error), "Choose another one: --port N"
         ) from error
-    work = _work(world, target, listening)
-    return enter.call(world, lambda: _run(work))
+    # What there is to show is asked in there, too.
+    return enter.call(world, lambda: _run(_work(world, target, listening)))
 
 
 def _run(work: Work) -> int:
@@ -42,7 +40,7 @@ def _run(work: Work) -> int:
 
 def _work(world: World, target: str | None, listening: socket.socket) -> Work:
     port = listening.getsockname()[1]
-    sites = _sites(world) if target is None or target.startswith("https://") else []
+    sites = cluster_services.exposed(world.folder) if target is None or target.startswith("https://") else []
     if target is None or any(target == site or target.startswith(f"{site}/") for site in sites):
         # Signing in leads to other hosts and back, with cookies for https alone: a browser must see the real names.
         home = target or next(iter(sites), f"https://{company.load().git_host}")
@@ -81,20 +79,6 @@ async def _show_service(world: World, target: str, listening: socket.socket) -> 
 
 def _people() -> list[str]:
     return [account.email for account in company.load().accounts if not account.is_service_account]
-
-
-def _sites(world: World) -> list[str]:
-    """Sites behind the load balancer, as asked in the world."""
-    reader, writer = os.pipe()
-
-    def tell() -> int:
-        os.write(writer, json.dumps(cluster_services.exposed(world.folder)).encode())
-        return 0
-
-    enter.call(world, tell)
-    os.close(writer)
-    with os.fdopen(reader) as said:
-        return list(json.loads(said.read() or "[]"))
 
 
 def _proxy_advice(world: World, port: int, home: str) -> list[str]:

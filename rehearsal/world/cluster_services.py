@@ -14,6 +14,8 @@ from rehearsal.toolchain.catalog import program_path
 from rehearsal.world.commands import run
 
 PREFIX = "service/"
+# Namespaces whose HTTP ports serve programs alone.
+NOTHING_TO_SEE = {"kube-system", "istio-system", "istio-ingress"}
 _FORWARDING = re.compile(r"Forwarding from (?:127\.0\.0\.1|\[::1\]):(?P<port>\d+) ")
 _TARGET = re.compile(r"service/(?P<namespace>[a-z0-9-]+)/(?P<name>[a-z0-9-]+)(?::(?P<port>[a-z0-9-]+))?")
 
@@ -70,7 +72,7 @@ def listed(world: Path) -> list[str]:
         f"{PREFIX}{entry['metadata']['namespace']}/{entry['metadata']['name']}"
         for services in found
         for entry in services
-        if entry["metadata"]["namespace"] != "kube-system" and any(map(_is_http, entry["spec"].get("ports") or []))
+        if entry["metadata"]["namespace"] not in NOTHING_TO_SEE and any(map(_is_http, entry["spec"].get("ports") or []))
     ]
     return sorted(names, key=lambda name: name.startswith(f"{PREFIX}argocd/"))  # which has no pages in a world
 
