@@ -27,7 +27,8 @@ RUN_SECONDS = 900
 _CHAIN = re.compile(r"Google took (\d+) s on the longest chain .*; the run took (\d+) s")
 
 
-def _rehearsal(*words: str) -> str:
+def rehearsal(*words: str) -> str:
+    """What a command of the world's says. Raises RuntimeError if it fails."""
     command = [sys.executable, "-m", "rehearsal.cli.main", *words]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=RUN_SECONDS, check=False)
     if done.returncode:
@@ -37,21 +38,21 @@ def _rehearsal(*words: str) -> str:
     return done.stdout
 
 
-def _play(*words: str) -> tuple[float, str]:
+def play(world: str, *words: str) -> tuple[float, str]:
     """Seconds that a playbook took in the world, and what it said."""
     program = str(Path(sys.executable).with_name("ansible-playbook"))
     begun = time.monotonic()
-    said = _rehearsal("run", "--world", WORLD, "--", program, "-i", "inventories/rehearsal", *words)
+    said = rehearsal("run", "--world", world, "--", program, "-i", "inventories/rehearsal", *words)
     return time.monotonic() - begun, said
 
 
 def _nothing_to_do(*words: str) -> float:
     """Seconds of a run that changes nothing, while each of Google's answers takes CALL_SECONDS longer."""
-    _rehearsal("fault", "add", "--world", WORLD, "*", "--kind", f"slow:{CALL_SECONDS:g}", "--count", "0")
+    rehearsal("fault", "add", "--world", WORLD, "*", "--kind", f"slow:{CALL_SECONDS:g}", "--count", "0")
     try:
-        seconds, said = _play(*words)
+        seconds, said = play(WORLD, *words)
     finally:
-        _rehearsal("fault", "clear", "--world", WORLD)
+        rehearsal("fault", "clear", "--world", WORLD)
     if not re.search(r"changed=0 .*failed=0", said):
         raise RuntimeError(f"{' '.join(words)} was to change nothing:\n{said[-2000:]}")
     return seconds
@@ -74,12 +75,12 @@ def measure() -> list[Figure]:
 
 
 def _site() -> list[Figure]:
-    _rehearsal("time", "--world", WORLD, str(PACE))
-    cold, said = _play(*LAYERS)
+    rehearsal("time", "--world", WORLD, str(PACE))
+    cold, said = play(WORLD, *LAYERS)
     chain = _CHAIN.search(said)
     if chain is None:
         raise RuntimeError(f"the run did not say what took long:\n{said[-2000:]}")
-    _rehearsal("time", "--world", WORLD, "0")
+    rehearsal("time", "--world", WORLD, "0")
     longest = float(chain[1])
     again = _nothing_to_do(*LAYERS)
     return [
@@ -91,7 +92,7 @@ def _site() -> list[Figure]:
 
 
 def _five() -> list[Figure]:
-    _play("tests/bench/five_theirs.yml")
+    play(WORLD, "tests/bench/five_theirs.yml")
     theirs, ours = _nothing_to_do("tests/bench/five_theirs.yml"), _nothing_to_do("tests/bench/five_ours.yml")
     return [
         Figure("network, firewall, instance, cluster: google.cloud", theirs, "s"),

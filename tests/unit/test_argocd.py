@@ -90,3 +90,19 @@ def test_secrets_fill_templates_and_quote_for_addresses() -> None:
 def test_only_differing_keys_are_written() -> None:
     assert secrets.changed_keys({"a": b"1", "b": b"2"}, {"a": b"1", "c": b"3"}) == ["b"]
     assert secrets.changed_keys({"a": b"1"}, None) == ["a"]
+
+
+def test_what_is_only_progressing_is_looked_at_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last event of a resource definition may be missed; the next periodic look is a minute or more away."""
+    monkeypatch.setattr(argocd, "POLL_SECONDS", 0.0)
+    monkeypatch.setattr(argocd, "NUDGE_SECONDS", -1.0)
+    open_ones = [
+        application("stuck", health="Progressing"),
+        application("other", sync="OutOfSync", health="Progressing"),
+        application("busy", health="Progressing", operationState={"phase": "Running"}),
+        application("platform"),
+    ]
+    done = [application(name) for name in ("stuck", "other", "busy", "platform")]
+    cluster = Cluster(open_ones, done)
+    wait(cluster, timeout=10.0)
+    assert cluster.refreshed == ["stuck"]

@@ -1,0 +1,43 @@
+"""From a route in Git to its being served at the public address, in a whole platform."""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import sys
+import tempfile
+
+from rehearsal.errors import RehearsalError
+from rehearsal.world import lifecycle, namespaces, record
+
+from .figures import Figure, Unmeasurable
+from .site import play, rehearsal
+
+WORLD = "bench-route"
+TIMES = 9
+
+
+def measure() -> list[Figure]:
+    """The median of TIMES changes. Raises Unmeasurable where pods cannot be real."""
+    if os.geteuid() != 0:
+        raise Unmeasurable("only root can have real nodes in a world")
+    try:
+        namespaces.probe()
+    except RehearsalError as error:
+        raise Unmeasurable(str(error)) from error
+    with tempfile.TemporaryDirectory() as state:
+        os.environ["REHEARSAL_STATE"] = state
+        lifecycle.up(WORLD, "real", lambda line: None)
+        try:
+            play(WORLD, "site.yml")
+            probe = (sys.executable, "-m", "tests.frontdoor.route_change", str(TIMES))
+            said = rehearsal("run", "--world", WORLD, "--", *probe)
+        finally:
+            lifecycle.delete(record.load(WORLD))
+            del os.environ["REHEARSAL_STATE"]
+    seconds = json.loads(said.splitlines()[-1])
+    return [
+        Figure("a route pushed to Git until it is served, median", statistics.median(seconds), "s"),
+        Figure("  the slowest of them", max(seconds), "s"),
+    ]
