@@ -53,4 +53,8 @@ attributes:
   idempotent:
     description: A second run with the same options changes nothing.
     support: full
+  platform:
+    description: Runs on the controller, and speaks to Google from there.
+    platforms: posix
+    support: full
 """

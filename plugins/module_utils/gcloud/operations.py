@@ -41,15 +41,16 @@ class Patience:
     def polls(self, what: str, last: Mapping[str, str]) -> Iterator[None]:
         """Yield after pauses of a twelfth of the time waited so far (0.2 s to 4 s) until the deadline; then raise.
 
-        *last* is the caller's: its ``state`` is shown as progress and in the error.
+        *last* is the caller's: its ``state`` is shown as progress and in the error, there with its ``operation``.
         """
         began = told = self.clock()
         while True:
             now = self.clock()
             pause = min(max((now - began) / 12, SHORTEST_PAUSE), LONGEST_PAUSE)
             if now + pause > self.started + self.seconds:
+                name = f" (operation {last['operation']})" if last.get("operation") else ""
                 raise PlatformError(
-                    f"not finished after {now - began:.0f} s; its last state was {last['state'] or 'unknown'}",
+                    f"not finished after {now - began:.0f} s; its last state was {last['state'] or 'unknown'}{name}",
                     action="wait for",
                     resource=what,
                     reason="timeout",
@@ -73,7 +74,7 @@ def wait(
     if style == "none" or not _is_operation(style, answer):
         return
     current = dict(answer)
-    last = {"state": _state(current)}
+    last = {"state": _state(current), "operation": str(answer.get("name", ""))}
     polls = patience.polls(what, last)
     while not _finished(style, current):
         next(polls)
