@@ -66,7 +66,7 @@ class IdTokens:
         public = self._key().public_key()
         pem = public.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
         try:
-            claims = jwt.decode(token, crypt.RSAVerifier.from_string(pem), verify=True)
+            claims = jwt.decode(token, certs=pem, verify=True)
         except ValueError:
             return "", "JWT signature is invalid"
         if claims.get("aud") != client:
