@@ -1,16 +1,23 @@
-"""Connection: like `local`, but modules run in a process forked from the controller instead of in a new Python."""
+"""Connection: like `local`, but modules run in a process that has their libraries imported already."""
 
 from __future__ import annotations
 
-import io
 import os
+import re
 import selectors
+import shlex
 import sys
-import traceback
-from typing import Any
+from pathlib import Path
 
+from ansible.errors import AnsibleConnectionFailure
 from ansible.plugins.connection.local import Connection as LocalConnection
 from ansible.utils.display import Display
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "module_utils"))
+try:
+    from warm import client
+finally:
+    sys.path.pop(0)
 
 DOCUMENTATION = r"""
 name: warm_local
@@ -19,7 +26,8 @@ version_added: "0.1.0"
 description:
   - Like P(ansible.builtin.local#connection), for hosts whose interpreter is the controller's own
     (C(ansible_python_interpreter={{ ansible_playbook_python }})).
-  - A module is run in a fork of the worker; the modules themselves are ordinary ones.
+  - A module is run in a fork of the process that P(preload#callback) has started for the run; the modules themselves
+    are ordinary ones. Without that callback they are run as P(ansible.builtin.local#connection) does.
   - While a module runs, lines of progress that it writes to its standard error are shown.
 author: MLOps platform
 extends_documentation_fragment: [connection_pipelining]
@@ -28,69 +36,52 @@ options: {}
 
 PROGRESS_MARK = b"\x1eprogress "
 PAYLOAD_MARK = b"_ansiballz"
+GONE = (
+    "The process that runs this run's modules has ended; perhaps it was killed, for want of memory or by hand. Run the "
+    "playbook again. If it comes back, ANSIBLE_CALLBACKS_ENABLED=run_report runs modules without that process, slower."
+)
 display = Display()
 
 
 class Connection(LocalConnection):
-    """Forks for modules; hands everything else to the local connection."""
+    """Has modules run by the run's host of modules; hands everything else to the local connection."""
 
     transport = "warm_local"
     has_pipelining = True
 
     def exec_command(self, cmd: str, in_data: bytes | None = None, sudoable: bool = True) -> tuple[int, bytes, bytes]:
-        """Run *cmd*; when *in_data* is a Python module's payload, run that in a fork."""
-        if not in_data or PAYLOAD_MARK not in in_data.lower() or self.become is not None:
+        """Run *cmd*; when *in_data* is a Python module's payload, have that run by the host."""
+        if not in_data or not _is_module(in_data) or self.become is not None or not client.ready():
             result: tuple[int, bytes, bytes] = super().exec_command(cmd, in_data=in_data, sudoable=sudoable)
             return result
-        out_reader, out_writer = os.pipe()
-        error_reader, error_writer = os.pipe()
-        child = os.fork()
-        if child == 0:
-            os.close(out_reader)
-            os.close(error_reader)
-            _run_and_exit(in_data, out_writer, error_writer)
-        os.close(out_writer)
-        os.close(error_writer)
-        output, errors = _collect(out_reader, error_reader)
-        _, status = os.waitpid(child, 0)
-        return os.waitstatus_to_exitcode(status), output, errors
+        try:
+            begun = client.Begun(in_data, {**os.environ, **task_environment(cmd)})
+        except OSError as error:
+            raise AnsibleConnectionFailure(f"The module was not begun. {GONE} ({error})") from error
+        output, errors = _collect(begun.output, begun.errors)
+        code = begun.code()
+        if code is None:
+            raise AnsibleConnectionFailure(f"What the module did is not known. {GONE} {errors.decode()}")
+        return code, output, errors
 
 
-def _run_and_exit(payload: bytes, out_writer: int, error_writer: int) -> None:
-    """In the child: be the Python program *payload*, then end without running the controller's exit handlers."""
-    code = 1
-    try:
-        os.dup2(out_writer, 1)
-        os.dup2(error_writer, 2)
-        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-        sys.stdin = io.TextIOWrapper(os.fdopen(0, "rb", closefd=False))
-        sys.stdout = io.TextIOWrapper(os.fdopen(1, "wb", closefd=False))
-        sys.stderr = io.TextIOWrapper(os.fdopen(2, "wb", closefd=False))
-        code = _run(payload)
-    except BaseException:
-        traceback.print_exc()
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
+def _is_module(payload: bytes) -> bool:
+    return payload.startswith(client.UNPACKED) or PAYLOAD_MARK in payload.lower()
 
 
-def _run(payload: bytes) -> int:
-    # the module brings its own `ansible.module_utils`; the controller's must not be found in its place
-    for name in [name for name in sys.modules if name == "ansible" or name.startswith("ansible.")]:
-        del sys.modules[name]
-    sys.argv = ["ansible_module"]
-    sys.modules["__main__"].__dict__["__file__"] = "<stdin>"
-    space: dict[str, Any] = {"__name__": "__main__", "__file__": "<stdin>"}
-    try:
-        exec(compile(payload, "<stdin>", "exec"), space)  # noqa: S102 - what the interpreter would do with its stdin
-    except SystemExit as end:
-        return end.code if isinstance(end.code, int) else int(end.code is not None)
-    return 0
+def task_environment(command: str) -> dict[str, str]:
+    """What a task's `environment` sets, which Ansible puts before the interpreter: ``/bin/sh -c 'A=1 python ...'``."""
+    found = {}
+    for word in shlex.split(shlex.split(command)[-1]):
+        name, separator, value = word.partition("=")
+        if not separator or not re.fullmatch(r"[A-Za-z_]\w*", name):
+            break
+        found[name] = value
+    return found
 
 
 def _collect(out_reader: int, error_reader: int) -> tuple[bytes, bytes]:
-    """Read both pipes until the child closes them, showing lines of progress as they come."""
+    """Read both pipes until the module closes them, showing lines of progress as they come."""
     found = {out_reader: b"", error_reader: b""}
     shown = 0
     with selectors.DefaultSelector() as selector:

@@ -20,7 +20,7 @@ def play(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [str(program), *words],
         cwd=ROOT,
-        env={**clean, **environment},
+        env={**clean, "MLOPS_REPORTS": "none", **environment},
         capture_output=True,
         text=True,
         timeout=120,
@@ -29,11 +29,9 @@ def play(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize("name", ["../site.yml", *PLAYBOOKS])
-def test_playbooks_are_well_formed_and_list_roles_only(name: str) -> None:
+def test_playbooks_are_well_formed(name: str) -> None:
     done = play("-i", "inventories/example", f"playbooks/{name}", "--syntax-check")
     assert done.returncode == 0, done.stderr
-    text = (ROOT / "playbooks" / name).read_text()
-    assert "tasks:" not in text
 
 
 def test_bad_input_stops_the_site_before_any_call() -> None:
@@ -64,38 +62,6 @@ def test_a_teardown_wants_the_project_named_again() -> None:
     assert "keep_data=yes" in done.stdout + done.stderr
     again = play("-i", "inventories/rehearsal", "playbooks/teardown.yml", "-e", "confirm=acme-mlops")
     assert again.returncode == 2
-
-
-def test_modules_run_in_a_fork_and_show_their_progress(tmp_path: Path) -> None:
-    library = tmp_path / "library"
-    library.mkdir()
-    (library / "slow.py").write_text(
-        "import os, sys\n"
-        "from ansible.module_utils.basic import AnsibleModule\n"
-        "def main():\n"
-        "    module = AnsibleModule({'fail': {'type': 'bool', 'default': False}})\n"
-        "    sys.stderr.write('\\x1eprogress half way\\nnoise\\n')\n"
-        "    if module.params['fail']:\n"
-        "        raise RuntimeError('broken')\n"
-        "    module.exit_json(parent=os.getppid(), python='googleapiclient' in sys.modules)\n"
-        "if __name__ == '__main__':\n"
-        "    main()\n"
-    )
-    (tmp_path / "play.yml").write_text(
-        "- hosts: localhost\n"
-        "  gather_facts: false\n"
-        "  vars: {ansible_connection: warm_local, ansible_python_interpreter: '{{ ansible_playbook_python }}'}\n"
-        "  tasks:\n"
-        "    - slow:\n"
-        "      register: result\n"
-        "    - ansible.builtin.assert: {that: result.python}\n"
-        "    - slow: {fail: true}\n"
-    )
-    done = play("-i", "localhost,", str(tmp_path / "play.yml"), ANSIBLE_LIBRARY=str(library))
-    assert "  half way\n" in done.stdout
-    assert "broken" in done.stdout + done.stderr
-    assert "noise" not in done.stdout.split("TASK [ansible.builtin.assert]")[0]
-    assert done.returncode == 2, done.stdout
 
 
 def test_no_condition_takes_a_list_for_a_truth() -> None:

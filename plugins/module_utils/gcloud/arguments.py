@@ -8,6 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+try:  # libyaml's takes a tenth of the time, where it is there
+    from yaml import CSafeLoader as SafeLoader
+except ImportError:
+    from yaml import SafeLoader  # type: ignore[assignment]
+
 from .clients import Api
 from .errors import PlatformError
 from .execute import Executor
@@ -37,7 +42,7 @@ def argument_spec(documentation: str, *, no_log: Sequence[str] = ()) -> dict[str
     """
     from ansible.module_utils.basic import env_fallback
 
-    spec = documented_options(yaml.safe_load(documentation)["options"])
+    spec = documented_options(yaml.load(documentation, Loader=SafeLoader)["options"])
     for name, option in COMMON.items():
         spec[name] = dict(option)
         if "env" in option:

@@ -2,11 +2,12 @@
 
 Three transports behind one call, all on HTTPS by `requests`, so that one CA setting and one proxy setting hold for all:
 
-* Compute Engine: google-cloud-compute. Plain JSON bodies become its typed messages, so that a misspelt field is refused
-  here. Its messages drop an empty list, which would turn "clear the list" into "leave it alone"; a body that holds one
-  (or an empty object) therefore goes out through the discovery client, as the very bytes it is.
+* What is sent to Compute Engine: google-cloud-compute. Plain JSON bodies become its typed messages, so that a misspelt
+  field is refused here. Its messages drop an empty list, which would turn "clear the list" into "leave it alone"; a
+  body that holds one (or an empty object) therefore goes out through the discovery client, as the very bytes it is.
 * Kubernetes Engine: google-cloud-container, its REST transport.
-* All the others: google-api-python-client with the discovery documents it ships (no network access to build a client).
+* All the others, and what only reads of Compute Engine (its typed library takes longer to import than a run's reads
+  take): google-api-python-client with the discovery documents it ships (no network access to build a client).
 
 Bodies and answers are plain dictionaries in the API's own JSON names. Libraries are imported when first needed; see
 plugins/callback/preload.py for how a run imports them once.
@@ -14,16 +15,26 @@ plugins/callback/preload.py for how a run imports them once.
 
 from __future__ import annotations
 
+import copy
 import importlib
+import importlib.util
 import inspect
 import json
+import os
 import re
+import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from datetime import datetime
+from functools import lru_cache
+from pathlib import Path
+from types import ModuleType
 from typing import Any, get_args
 
 from .errors import PlatformError, from_exception
 from .retries import retrying
+from .tls import SharedTls, trusting, usual_bundle
 
 SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
 VERSIONS: Mapping[str, str] = {
@@ -42,7 +53,29 @@ VERSIONS: Mapping[str, str] = {
     "sqladmin": "v1",
     "storage": "v1",
 }
+# What the modules call of Compute Engine's; others are imported when they are called.
+COMPUTE_COLLECTIONS = (
+    "backendServices",
+    "disks",
+    "firewalls",
+    "globalAddresses",
+    "globalForwardingRules",
+    "globalOperations",
+    "healthChecks",
+    "instances",
+    "networkEndpointGroups",
+    "networks",
+    "regionOperations",
+    "routers",
+    "securityPolicies",
+    "subnetworks",
+    "targetHttpProxies",
+    "targetHttpsProxies",
+    "urlMaps",
+    "zoneOperations",
+)
 CALL_SECONDS = 60.0
+_tokens: dict[str, dict[str, str]] = {}  # what :func:`known` tells
 
 
 class Api:
@@ -115,15 +148,12 @@ class Api:
 
     def access_token(self) -> str:
         """An OAuth access token of this identity, valid for some minutes at least."""
-        from google.auth.transport.requests import Request
-
-        credentials = self.credentials()
         try:
-            if not credentials.valid:
-                credentials.refresh(Request())
+            return str(self._signed_in().token)
+        except PlatformError:
+            raise
         except Exception as error:
             raise from_exception(error) from error
-        return str(credentials.token)
 
     def identity(self) -> str:
         """The e-mail address of the deploying account where the credentials tell it, else ''."""
@@ -145,6 +175,38 @@ class Api:
         except Exception as error:
             raise from_exception(error) from error
 
+    def _signed_in(self) -> Any:
+        """The credentials with a token: the one of the modules before this, or a new one, asked for once."""
+        credentials = self.credentials()
+        with self._lock:
+            if self._token or credentials.valid:
+                return credentials
+            name = json.dumps([self._file, *_key_file(self._file), self._impersonate])
+            if before := _tokens.get(name):
+                credentials.token, credentials.expiry = before["token"], datetime.fromisoformat(before["expiry"])
+            if not credentials.valid:
+                credentials.refresh(self._plain_request())
+            if credentials.expiry:
+                _tokens[name] = {"token": credentials.token, "expiry": credentials.expiry.isoformat()}
+        return credentials
+
+    def _plain_request(self) -> Any:
+        from google.auth.transport.requests import Request
+        from requests import Session
+
+        session = Session()
+        session.mount("https://", self._tls())
+        return Request(session)
+
+    def _tls(self) -> Any:
+        return self._once("tls", SharedTls)
+
+    def _client(self, make: Callable[..., Any]) -> Any:
+        """A client of one of Google's libraries on the connections that all share."""
+        client = make(credentials=self._signed_in(), transport="rest")
+        client.transport._session.mount("https://", self._tls())
+        return client
+
     def _once(self, key: str, make: Callable[[], Any]) -> Any:
         with self._lock:
             if key not in self._made:
@@ -154,7 +216,7 @@ class Api:
     def _sender(self, service: str, body: Mapping[str, Any] | None) -> Callable[..., dict[str, Any]]:
         if service == "container":
             return self._by_container_client
-        if service == "compute" and not _has_empty(body):
+        if service == "compute" and body is not None and not _has_empty(body):
             return self._by_compute_client
         return self._by_discovery
 
@@ -170,17 +232,13 @@ class Api:
     def _by_compute_client(
         self, service: str, method: str, params: Mapping[str, Any], body: Mapping[str, Any] | None, timeout: float
     ) -> dict[str, Any]:
-        from google.cloud import compute_v1
-
         collection, verb = method.split(".")
-        name = f"{collection[0].upper()}{collection[1:]}Client"
-        client = self._once(name, lambda: getattr(compute_v1, name)(credentials=self.credentials(), transport="rest"))
+        client = self._once(f"compute:{collection}", lambda: self._client(_compute_client(collection)))
         call = getattr(client, f"{_snake(verb)}_unary", None) or getattr(client, _snake(verb))
         request = {_snake(key): value for key, value in params.items()}
         wanted = _request_class(call)
-        if body is not None:
-            field = next(name for name in wanted.meta.fields if name.endswith("_resource"))
-            request[field] = wanted.meta.fields[field].message.from_json(json.dumps(body))
+        field = next(name for name in wanted.meta.fields if name.endswith("_resource"))
+        request[field] = wanted.meta.fields[field].message.from_json(json.dumps(body))
         return _plain(call(request=wanted(request), timeout=timeout, retry=None))
 
     def _by_container_client(
@@ -188,10 +246,7 @@ class Api:
     ) -> dict[str, Any]:
         from google.cloud import container_v1
 
-        client = self._once(
-            "container",
-            lambda: container_v1.ClusterManagerClient(credentials=self.credentials(), transport="rest"),
-        )
+        client = self._once("container", lambda: self._client(container_v1.ClusterManagerClient))
         call = getattr(client, _snake(method))
         wanted = _request_class(call)
         request = wanted.from_json(json.dumps({**params, **(body or {})}))
@@ -209,16 +264,17 @@ class Api:
         return answer if isinstance(answer, dict) else {}
 
     def _discovery(self, service: str) -> Any:
-        from googleapiclient.discovery import build
+        from googleapiclient.discovery import build_from_document
 
-        http = _SessionHttp(self._session(), CALL_SECONDS)
-        return build(service, VERSIONS[service], http=http, static_discovery=True, cache_discovery=False)
+        return build_from_document(_document(service), http=_SessionHttp(self._session(), CALL_SECONDS))
 
     def _session(self) -> Any:
         def make() -> Any:
             from google.auth.transport.requests import AuthorizedSession
 
-            return AuthorizedSession(self.credentials())
+            session = AuthorizedSession(self._signed_in(), auth_request=self._plain_request())
+            session.mount("https://", self._tls())
+            return session
 
         return self._once("session", make)
 
@@ -244,34 +300,113 @@ class _SessionHttp:
         """Nothing to close: the session outlives its calls."""
 
 
-def preload() -> None:
-    """Import what the modules need, so that processes forked from this one have it already (about 2 s)."""
-    for name in (
-        "google.auth.transport.requests",
-        "google.cloud.compute_v1",
-        "google.cloud.container_v1",
-        "google.oauth2.service_account",
-        "googleapiclient.discovery",
-        "kubernetes.dynamic",
-    ):
-        importlib.import_module(name)
+def preload() -> Iterator[bool]:
+    """Import and read what modules need, so that processes forked from this one have it already (1.5 s in all).
+
+    Works step by step, and yields whether the next step is of use to every module. What is not installed is left out:
+    the module that needs it says so.
+    """
+    for number, step in enumerate((*_BY_ALL, *_BY_SOME), 1):
+        with suppress(ImportError):
+            step()
+        yield number < len(_BY_ALL)
+
+
+def known() -> dict[str, dict[str, str]]:
+    """The access tokens of this process by their credentials, for :func:`remember` in one that is trusted as much."""
+    return _tokens
+
+
+def remember(tokens: Mapping[str, dict[str, str]]) -> None:
+    """Use *tokens* for as long as they are valid, and have the keys ready that they were had for."""
+    _tokens.update(tokens)
+    for name in tokens:
+        path, file, written, _ = json.loads(name)
+        if file:
+            with suppress(Exception):  # gone since, or changed: whoever needs it says so
+                _loaded(path, file, written)
+
+
+@lru_cache
+def _document(service: str) -> dict[str, Any]:
+    """The discovery document of *service* that google-api-python-client ships."""
+    from googleapiclient import discovery_cache
+
+    text = discovery_cache.get_static_doc(service, VERSIONS[service])
+    return dict(json.loads(text))
+
+
+def _compute() -> ModuleType:
+    """google.cloud.compute_v1 without its own imports, which take seconds for a hundred services that nobody calls."""
+    name = "google.cloud.compute_v1"
+    if name not in sys.modules:
+        _hollow(name)
+        types: Any = _hollow(f"{name}.types")
+        types.compute = importlib.import_module(f"{name}.types.compute")
+    return sys.modules[name]
+
+
+def _service(collection: str) -> ModuleType:
+    """The part of google.cloud.compute_v1 that has a collection of Compute Engine's."""
+    return importlib.import_module(f"{_compute().__name__}.services.{_snake(collection)}")
+
+
+def _hollow(name: str) -> ModuleType:
+    """The package *name* with nothing in it; it fills itself when someone asks it for a class."""
+    spec = importlib.util.find_spec(name)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"No module named {name!r}", name=name)
+    loader, package = spec.loader, importlib.util.module_from_spec(spec)
+
+    def fill(attribute: str) -> Any:
+        if not attribute[0].isupper():  # a module of the package, which its importer finds by itself
+            raise AttributeError(f"module {name!r} has no attribute {attribute!r}")
+        del package.__getattr__
+        loader.exec_module(package)
+        return getattr(package, attribute)
+
+    package.__getattr__ = fill  # type: ignore[method-assign]
+    sys.modules[name] = package
+    return package
+
+
+def _compute_client(collection: str) -> Any:
+    """The client class of a collection of Compute Engine's, such as "globalForwardingRules"."""
+    return getattr(_service(collection), f"{collection[0].upper()}{collection[1:]}Client")
 
 
 def _credentials(path: str | None, token: str | None, impersonate: str | None) -> Any:
-    import google.auth
     from google.oauth2 import credentials as user
-    from google.oauth2 import service_account
 
     if token:
         found: Any = user.Credentials(token=token)
-    elif path:
-        found = service_account.Credentials.from_service_account_file(path, scopes=SCOPES)
     else:
-        found, _ = google.auth.default(scopes=SCOPES)
+        found = copy.copy(_loaded(path, *_key_file(path)))
     if impersonate:
         from google.auth import impersonated_credentials
 
         found = impersonated_credentials.Credentials(found, impersonate, SCOPES)
+    return found
+
+
+def _key_file(path: str | None) -> tuple[str, int]:
+    """The file that has the deploying account's key, and when it was written; ("", 0) where it is not a file's."""
+    path = path or os.environ.get("GOOGLE_APPLICATION_CREDENTIALS")
+    return (path, Path(path).stat().st_mtime_ns) if path and Path(path).exists() else ("", 0)
+
+
+@lru_cache
+def _loaded(path: str | None, file: str, written: int) -> Any:
+    """The account of the key file *path*, else what google.auth.default() finds. Checking a key takes it 70 ms.
+
+    *file* and *written* tell one content from another.
+    """
+    import google.auth
+    from google.oauth2 import service_account
+
+    if path:
+        return service_account.Credentials.from_service_account_file(path, scopes=SCOPES)
+    found, _ = google.auth.default(scopes=SCOPES)
     return found
 
 
@@ -301,3 +436,18 @@ def _has_empty(value: Any) -> bool:
     if isinstance(value, (list, tuple)):
         return any(_has_empty(item) for item in value)
     return False
+
+
+_BY_ALL: tuple[Callable[[], object], ...] = (
+    lambda: importlib.import_module("google.auth.transport.requests"),
+    lambda: importlib.import_module("google.oauth2.service_account"),
+    lambda: importlib.import_module("googleapiclient.discovery"),
+    lambda: trusting(usual_bundle()),
+    lambda: [_document(service) for service in VERSIONS],
+    lambda: importlib.import_module("google.cloud.container_v1"),
+)
+_BY_SOME: tuple[Callable[[], object], ...] = (
+    _compute,
+    lambda: [_service(collection) for collection in COMPUTE_COLLECTIONS],
+    lambda: importlib.import_module("kubernetes.dynamic"),
+)

@@ -1,0 +1,1 @@
+"""Modules on the controller, run by a process that has imported everything they need."""
