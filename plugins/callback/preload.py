@@ -12,7 +12,7 @@ from ansible.plugins.loader import filter_loader, test_loader
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "module_utils"))
 try:
-    from warm import client
+    from warm import client, unpacked
 finally:
     sys.path.pop(0)
 
@@ -24,8 +24,8 @@ version_added: "0.1.0"
 description:
   - Importing google.cloud.compute_v1 and Ansible's own helpers takes seconds, which every task would pay again.
   - This callback starts a process that imports them while the first tasks run, and the connection plugin
-    P(warm_local#connection) has modules run in forks of it. The process keeps, in its memory alone, the access token of
-    the deploying account for the modules that follow, and ends with the run.
+    P(warm_local#connection) has modules run in forks of it, from where they are on the disk. The process keeps, in its
+    memory alone, the access token of the deploying account for the modules that follow, and ends with the run.
   - If the libraries are not installed it says so once; the modules then report it in their own words.
 author: MLOps platform
 """
@@ -48,6 +48,7 @@ class CallbackModule(CallbackBase):
                 f"Google Cloud libraries are missing ({', '.join(missing)}): pip install -r requirements.lock"
             )
         client.start()
+        unpacked.install()
         for loader in (filter_loader, test_loader):  # each worker would load those that it uses anew
             list(loader.all())
 

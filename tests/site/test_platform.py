@@ -100,6 +100,14 @@ def test_drift_is_a_table_and_the_status_2_and_nothing_is_changed(site: Site) ->
     assert writes(site, before) == []
 
 
+@pytest.mark.parametrize("playbook", ["gitops", "acceptance"])
+def test_without_a_cluster_nothing_is_skipped_in_silence(site: Site, playbook: str) -> None:
+    done = play(site, f"playbooks/{playbook}.yml", "-e", json.dumps({"cluster": {"name": "other"}}))
+    assert done.returncode == 2, done.stdout
+    assert "There is no way to the cluster other" in done.stdout
+    assert "playbooks/cluster.yml first" in done.stdout
+
+
 @pytest.mark.parametrize("words", [[], ["confirm=acme-other", "keep_data=no"], ["confirm=acme-mlops"]])
 def test_a_teardown_that_nobody_confirmed_touches_nothing(site: Site, words: list[str]) -> None:
     before = last(site)

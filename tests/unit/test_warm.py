@@ -10,11 +10,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import ansible_collections
 import pytest
 
-from plugins.module_utils.warm import client
+from plugins.module_utils.warm import client, unpacked
 
 ROOT = Path(__file__).resolve().parents[2]
+COLLECTIONS = Path(ansible_collections.__path__[0])
 ENOUGH_SECONDS = 30
 HEAD = """
 - hosts: localhost
@@ -181,7 +183,23 @@ def test_without_the_callback_modules_run_as_ever(plays: Plays) -> None:
     assert "subnets" in said
 
 
+def test_modules_of_collections_run_where_they_are_too(plays: Plays) -> None:
+    task = "    - kubernetes.core.k8s_info: {kind: Pod, host: 'http://127.0.0.1:1', api_key: x}\n      timeout: 60\n"
+    code, said = plays.run(task)
+    assert code == 2
+    assert "Connection refused" in said or "Failed to get client" in said
+    place = unpacked._place(COLLECTIONS / "kubernetes/core/plugins/modules/k8s_info.py")
+    assert place == ("ansible_collections.kubernetes.core.plugins.modules.k8s_info", str(COLLECTIONS.parent))
+
+
+@pytest.mark.parametrize("text", ["#!/usr/bin/python\nprint('{}')\n", "#!/bin/sh\n# module_utils\n"])
+def test_what_is_no_module_of_today_is_sent_as_ever(tmp_path: Path, text: str) -> None:
+    path = tmp_path / ("old.sh" if "/sh" in text else "old.py")
+    path.write_text(text)
+    assert unpacked._place(path) is None
+
+
 def test_a_payload_that_names_a_module_is_told_from_a_program() -> None:
-    payload = client.unpacked("ansible.legacy.gcp_network", '{"ANSIBLE_MODULE_ARGS": {}}', "legacy")
+    payload = client.unpacked("ansible.legacy.gcp_network", "", '{"ANSIBLE_MODULE_ARGS": {}}', "legacy")
     assert payload.startswith(client.UNPACKED)
     assert b"_ansiballz" not in payload

@@ -55,9 +55,13 @@ class Begun:
         return int(told) if told else None
 
 
-def unpacked(name: str, arguments: str, profile: str) -> bytes:
-    """The payload that has the module *name* ("ansible.legacy.gcp_network") run with *arguments*, as JSON text."""
-    return UNPACKED + json.dumps({"module_fqn": name, "arguments": arguments, "profile": profile}).encode()
+def unpacked(name: str, folder: str, arguments: str, profile: str) -> bytes:
+    """The payload that has the module *name* ("ansible.legacy.gcp_network") run with *arguments*, as JSON text.
+
+    *folder*, where it is not empty, is to be searched for the module's packages.
+    """
+    order = {"module_fqn": name, "folder": folder, "arguments": arguments, "profile": profile}
+    return UNPACKED + json.dumps(order).encode()
 
 
 def ready() -> bool:

@@ -192,8 +192,10 @@ def _run(payload: bytes) -> int:
         if payload.startswith(UNPACKED):
             order = json.loads(payload.removeprefix(UNPACKED))
             loader = importlib.import_module(BY_ALL[1])
-            parameters = order.pop("arguments").encode()
-            loader.run_module(json_params=parameters, modlib_path="", extensions={}, **order)
+            parameters, folder = order.pop("arguments").encode(), order.pop("folder")
+            if folder:
+                sys.path.insert(0, folder)
+            loader.run_module(json_params=parameters, modlib_path=folder, extensions={}, **order)
         else:
             sys.modules["__main__"].__dict__["__file__"] = "<stdin>"
             space: dict[str, Any] = {"__name__": "__main__", "__file__": "<stdin>"}
