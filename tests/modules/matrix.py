@@ -224,7 +224,7 @@ CASES: dict[str, dict[str, Case]] = {
         ),
         "iap.enabled": Case(False),
         "iap.oauth2ClientId": Case("other", "client"),
-        "iap.oauth2ClientSecret": Case("other", "secret"),
+        "iap.oauth2ClientSecret": Case("other", "secret", entails=("iap.oauth2ClientSecretSha256",)),
         "logConfig.enable": Case(False, entails=("logConfig",)),
         "logConfig.sampleRate": Case(0.5),
         "connectionDraining.drainingTimeoutSec": Case(30),

@@ -132,6 +132,21 @@ def test_a_client_secret_is_never_shown(google: Google) -> None:
     assert "very-secret" not in str(plan.differences()) + str(plan.lines())
 
 
+def test_a_client_secret_that_was_renewed_is_noticed_and_not_shown(google: Google) -> None:
+    """Google answers the secret's SHA-256 only (recordings/FACTS.md, backendServices)."""
+
+    def wanted(secret: str) -> dict[str, Any]:
+        return edge(iap={"enabled": True, "client_id": "id", "client_secret": secret})
+
+    google.apply(graph, wanted("first-secret"))
+    assert not google.plan(graph, wanted("first-secret")).changed
+    plan = google.plan(graph, wanted("second-secret"))
+    assert plan.changed
+    assert "secret" not in str(plan.differences()).replace("oauth2ClientSecret", "")
+    google.apply(graph, wanted("second-secret"))
+    assert not google.plan(graph, wanted("second-secret")).changed
+
+
 def test_outputs_of_nothing_are_empty() -> None:
     assert edge_outputs({})["load_balancer"]["address"] == ""
 

@@ -27,6 +27,7 @@ COMPARED = {
     "map": "map, exactly",
     "includes": "holds at least",
     "caseless": "text in any case",
+    "sha256": "SHA-256",
     "create": "",
 }
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from hashlib import sha256
 from typing import Any
 
 from .model import MISSING, Drift, Field, Output, Resource, Spec, lookup
@@ -29,7 +30,7 @@ def drifts(resource: Resource, spec: Spec, have: Spec) -> list[Drift]:
         want = lookup(spec, field.path)
         if want is MISSING:
             continue
-        seen = lookup(have, field.path, field.default)
+        seen = lookup(have, f"{field.path}Sha256" if field.compare == "sha256" else field.path, field.default)
         if not _as_wanted(field, want, seen):
             found.append(Drift(field, seen, want))
     return found
@@ -65,6 +66,8 @@ def _as_wanted(field: Field, want: Any, have: Any) -> bool:
         return dict(want or {}) == own
     if field.compare == "caseless":
         return str(want).lower() == str(have).lower()
+    if field.compare == "sha256":
+        return sha256(str(want).encode()).hexdigest() == have
     return same(want, have)
 
 

@@ -69,7 +69,8 @@ class Field:
     ``update``: name of the kind's Update that changes it; None says it cannot be changed.
     ``compare``: ``value`` (objects by the wanted keys, lists in order), ``set`` (lists in any order), ``keyed`` (lists
     of objects matched by ``key``), ``map`` (labels: exactly these, Google's own ``goog-`` ones aside), ``includes``
-    (lists that must hold at least these), ``caseless``, ``create`` (only sent when it is made, never compared).
+    (lists that must hold at least these), ``caseless``, ``sha256`` (Google answers its SHA-256, under the field's name
+    with "Sha256" behind it), ``create`` (only sent when it is made, never compared).
     ``default``: what Google has where its answer is silent. ``on_create``: whether the create call takes it (else it is
     set by its update right after). ``secret``: never shown. ``alike``: groups of values by which Google means the same.
     """

@@ -126,7 +126,7 @@ BACKEND_SERVICE = _compute(
         Field("backends", compare="keyed", key="group"),
         Field("iap.enabled", default=False),
         Field("iap.oauth2ClientId", default=""),
-        Field("iap.oauth2ClientSecret", compare="create", secret=True),
+        Field("iap.oauth2ClientSecret", compare="sha256", secret=True),
         Field("logConfig.enable", default=False),
         Field("logConfig.sampleRate", default=1.0),
         Field("connectionDraining.drainingTimeoutSec", default=0),
