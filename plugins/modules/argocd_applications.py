@@ -18,6 +18,14 @@ options:
   root: {description: The Application that holds the others., type: str, default: ""}
   revision: {description: The commit that O(root) must be at; empty for any., type: str, default: ""}
   refresh: {description: Whether Argo CD shall compare O(root) with Git at once., type: bool, default: false}
+  others:
+    description:
+      - AppProjects whose Applications are waited for only where they are O(expected); RV(applications) tells of them,
+        too.
+      - For the parts of a platform that are other people's to mend.
+    type: list
+    elements: str
+    default: []
   timeout: {description: Seconds to wait; 0 only looks., type: int, default: 600}
 attributes:
   check_mode: {support: full, description: It waits the same; it asks for no comparison.}
@@ -37,7 +45,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 applications:
-  description: What each Application lacks, by name; an empty text means that it is done.
+  description: What each Application lacks, by name; an empty text means that it is done. O(others) are among them.
   returned: success
   type: dict
 """
@@ -65,6 +73,7 @@ def main() -> None:
             options["refresh"] and not module.check_mode,
             options["timeout"],
             tell,
+            options["others"],
         )
     except HandOffError as error:
         module.fail_json(msg=str(error))

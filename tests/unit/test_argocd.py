@@ -70,6 +70,16 @@ def test_a_missing_application_is_named() -> None:
         wait(Cluster([application("platform")]), expected=["mlflow"])
 
 
+def test_a_team_s_mistake_does_not_hold_up_the_platform_and_is_told() -> None:
+    broken = {**application("project-a", "Unknown"), "spec": {"project": "projects"}}
+    applications = [application("platform"), broken]
+    state = wait(Cluster(applications), others=["projects"])
+    assert state == {"platform": "", "project-a": "Unknown"}
+    for given in ({"others": []}, {"others": ["projects"], "expected": ["project-a"]}):
+        with pytest.raises(HandOffError, match="project-a: Unknown"):
+            wait(Cluster(applications), **given)
+
+
 def test_it_waits_until_all_are_done(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(argocd, "POLL_SECONDS", 0.0)
     cluster = Cluster([application("platform", "OutOfSync")], [application("platform")])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 from .cluster import Cluster
@@ -48,6 +48,15 @@ def report(
     return {**{name: "not there yet" for name in (*expected, root) if name}, **found}
 
 
+def apart(applications: Iterable[Mapping[str, Any]], projects: Collection[str], expected: Collection[str]) -> set[str]:
+    """Names of the Applications of the AppProjects `projects`, but for those that are `expected`."""
+    return {
+        application["metadata"]["name"]
+        for application in applications
+        if (application.get("spec") or {}).get("project") in projects
+    } - set(expected)
+
+
 def overdue(application: Mapping[str, Any]) -> bool:
     """Whether all of it is as Git says and its health alone is open: Argo CD may have missed the last event.
 
@@ -70,9 +79,12 @@ def wait(
     refresh: bool,
     timeout: float,
     tell: Callable[[str], None],
+    others: Collection[str] = (),
 ) -> dict[str, str]:
     """Waits until every Application is done, and returns the last report.
 
+    Those of the AppProjects `others` are in the report too, but waited for only where they are expected: a team's
+    mistake in its own part is not to hold up the platform.
     What is only Progressing is looked at again each NUDGE_SECONDS.
     `root` is the Application that holds the others; with `refresh` it is compared with Git at once.
     Raises HandOffError after `timeout` seconds with what each unfinished Application lacks.
@@ -84,7 +96,8 @@ def wait(
     while True:
         applications = list(cluster.applications(namespace))
         state = report(applications, names, root, revision)
-        open_ones = {name: reason for name, reason in state.items() if reason}
+        theirs = apart(applications, others, names)
+        open_ones = {name: reason for name, reason in state.items() if reason and name not in theirs}
         now = time.monotonic()
         if not open_ones:
             return state
