@@ -19,7 +19,8 @@ ROOT = Path(__file__).resolve().parents[1]
 TEST_SECONDS = 600
 SCENARIO_SECONDS = 1800
 PYTEST = (sys.executable, "-m", "pytest", "tests", f"--timeout={TEST_SECONDS}", "-p", "no:cacheprovider")
-WORKERS = ("-n", str(os.cpu_count() or 1), "--dist", "loadfile")
+# in the order of the files: by number of tests the few that take minutes would come last, one core idle beside them
+WORKERS = ("-n", str(os.cpu_count() or 1), "--dist", "loadfile", "--no-loadscope-reorder")
 
 
 def run(title: str, command: list[str], seconds: int | None = None) -> bool:

@@ -147,7 +147,7 @@ def test_operations_last_as_long_as_at_google(google: Emulator) -> None:
 
 
 def test_new_account_is_seen_late(google: Emulator) -> None:
-    limits(google, accounts_seconds=0.5)
+    limits(google, accounts_seconds=3.0)
     path = f"/v1/projects/{PROJECT}/serviceAccounts"
     account = ok(google, "POST", path, {"accountId": "fresh-account"})
     status, answer = google.request("GET", f"{path}/{account['email']}")
@@ -169,7 +169,7 @@ def _in_time(condition: Any, seconds: float = 10.0) -> bool:
 
 
 def test_policy_takes_effect_late(google: Emulator) -> None:
-    limits(google, policies_seconds=0.6)
+    limits(google, policies_seconds=3.0)
     _grant(google, {"role": "roles/compute.networkAdmin", "members": [f"user:{ALICE}"]})
     body = {"name": "by-alice", "autoCreateSubnetworks": False}
     status, answer = google.request("POST", f"{COMPUTE}/global/networks", body, email=ALICE)
@@ -213,7 +213,7 @@ def test_condition_that_is_none(google: Emulator) -> None:
 def test_api_that_is_off_and_one_that_is_on_late(google: Emulator) -> None:
     status, answer = google.request("GET", f"/v1/projects/{PROJECT}/locations/global/keyRings")
     assert (status, error_of(answer)["details"][0]["reason"]) == (403, "SERVICE_DISABLED")
-    limits(google, apis_seconds=0.6)
+    limits(google, apis_seconds=3.0)
     enable(google, "cloudkms.googleapis.com")
     assert google.request("GET", f"/v1/projects/{PROJECT}/locations/global/keyRings")[0] == 403
     assert _in_time(lambda: google.request("GET", f"/v1/projects/{PROJECT}/locations/global/keyRings")[0] == 200)

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from plugins.module_utils.gcloud import retries
 from plugins.module_utils.gcloud.clients import Api
 from plugins.module_utils.gcloud.errors import PlatformError
 from plugins.module_utils.gcloud.execute import Executor
@@ -28,6 +30,12 @@ TOLD = ["http:403:forbidden", "operation-error:INTERNAL_ERROR", "stuck"]
 LONGEST = 200  # runs until all faults are behind us
 STUCK_SECONDS = 0.8
 READS = ("get", "list", "aggregatedList", "getIamPolicy", "access")
+
+
+@pytest.fixture(autouse=True)
+def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is sent again is sent at once: how long is waited before that has tests of its own."""
+    monkeypatch.setattr(retries, "pauses", partial(retries.pauses, 0.02, 0.2))
 
 
 @contextmanager
