@@ -38,10 +38,11 @@ def of_services(folder: Path, base: Mapping[str, str]) -> dict[str, str]:
 
 
 def of_commands(folder: Path) -> dict[str, str]:
-    """Variables of `rehearsal run`: also the deployer's credentials and the Git token."""
+    """Variables of `rehearsal run`: also the deployer's credentials and the Git tokens."""
     env = of_services(folder, os.environ)
     env["GOOGLE_APPLICATION_CREDENTIALS"] = str(folder / "credentials" / "deployer.json")
     env["PLATFORM_GIT_TOKEN"] = secrets.git_token(folder, "platform-bot")
+    env["PLATFORM_GIT_READ_TOKEN"] = secrets.git_token(folder, "argocd")
     # What programs remember between runs is of this world: another one's hosts and clusters have the same names.
     env["REHEARSAL_STATE"] = str(paths.state_dir())
     env["XDG_STATE_HOME"] = str(folder / "home" / "state")

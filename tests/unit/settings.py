@@ -32,7 +32,13 @@ def _variables(inventory: str) -> tuple[DataLoader, dict[str, Any]]:
 def settings(changes: dict[str, Any] | None = None, inventory: str = "rehearsal") -> dict[str, Any]:
     """The filled-in variables of *inventory* with *changes* on top."""
     loader, variables = _variables(inventory)
-    raw = {**variables, "ansible_playbook_python": "python3", "gitops_token": "a-token", **(changes or {})}
+    raw = {
+        **variables,
+        "ansible_playbook_python": "python3",
+        "gitops_token": "a-token",
+        "gitops_read_token": "",
+        **(changes or {}),
+    }
     templar = Templar(loader=loader, variables=raw)
     filled: dict[str, Any] = {}
     for name in set(raw) & set(OPTIONS):

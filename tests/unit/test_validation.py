@@ -127,6 +127,7 @@ CASES: list[Case] = [
     ({"gitops": {"projects": {"My_Project": {}}}}, "gitops.projects.My_Project", "lower-case"),
     ({"gitops_token": ""}, "gitops_token", "set the environment variable PLATFORM_GIT_TOKEN"),
     ({"gitops_token": "token\n"}, "gitops_token", "line ends"),
+    ({"gitops_read_token": " token"}, "gitops_read_token", "line ends"),
     # references
     ({"cluster": {"subnet": "other"}}, "cluster.subnet", "no subnetwork other"),
     ({"cluster": {"pods_range": "pod"}}, "cluster.pods_range", "it has pods, services"),

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from kubernetes import client
 from testinfra.host import Host
 
 PROJECT = "acme-mlops"
@@ -34,6 +35,7 @@ def secrets(google_api: Callable[..., Any]) -> dict[str, str]:
     found = {
         "the database's password": base64.b64decode(payload["data"]).decode(),
         "the Git account's token": os.environ["PLATFORM_GIT_TOKEN"],
+        "the token of Argo CD's Git account": os.environ["PLATFORM_GIT_READ_TOKEN"],
         "the deployer's private key": key.splitlines()[10],
         "the SSH key": login.with_suffix("").read_text().splitlines()[2],
     }
@@ -69,6 +71,13 @@ def test_no_process_had_one_among_its_arguments(notes: Path, secrets: dict[str, 
     for program in ("ansible-playbook", "ssh -", "tunnel_cli.py", "kube-apiserver", "mlflow"):
         assert program in seen
     assert found_in(seen, secrets) == set()
+
+
+def test_argo_cd_holds_a_token_that_cannot_write(cluster: client.ApiClient) -> None:
+    data = client.CoreV1Api(cluster).read_namespaced_secret("repository-platform", "argocd").data
+    found = {key: base64.b64decode(value).decode() for key, value in data.items()}
+    assert found["username"] == "argocd"
+    assert found["password"] == os.environ["PLATFORM_GIT_READ_TOKEN"]
 
 
 def test_git_has_none_in_its_whole_history(controller: Host, secrets: dict[str, str], tmp_path: Path) -> None:

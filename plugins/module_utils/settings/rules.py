@@ -143,6 +143,11 @@ def git_token(value: Any) -> str:
     return "" if str(value) == str(value).strip() else "has spaces or line ends around it, which no token has"
 
 
+def read_token(value: Any) -> str:
+    """A token, or none."""
+    return "" if str(value) == str(value).strip() else "has spaces or line ends around it, which no token has"
+
+
 # Paths with [] stand for every item of a list, .* for every value and .*~ for every key of a mapping.
 RULES: tuple[tuple[str, Rule], ...] = (
     ("platform_project", project),
@@ -243,6 +248,7 @@ RULES: tuple[tuple[str, Rule], ...] = (
     ("gitops.project_prefix", matches(r"[a-z]([a-z0-9-]{0,22})", "up to 23 lower-case letters, digits and hyphens")),
     ("gitops.projects.*~", name(40)),
     ("gitops_token", git_token),
+    ("gitops_read_token", read_token),
 )
 
 
