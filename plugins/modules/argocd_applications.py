@@ -50,7 +50,6 @@ applications:
   type: dict
 """
 
-import yaml
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.gcloud.arguments import documented_options, tell
@@ -61,7 +60,7 @@ from ..module_utils.gitops.errors import HandOffError
 
 def main() -> None:
     """Run the module."""
-    module = AnsibleModule(documented_options(yaml.safe_load(DOCUMENTATION)["options"]), supports_check_mode=True)
+    module = AnsibleModule(documented_options(DOCUMENTATION), supports_check_mode=True)
     options = module.params
     try:
         applications = argocd.wait(

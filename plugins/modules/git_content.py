@@ -87,7 +87,6 @@ changed_files:
   elements: str
 """
 
-import yaml
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.gcloud.arguments import documented_options
@@ -97,7 +96,7 @@ from ..module_utils.gitops.handoff import hand_off
 
 def main() -> None:
     """Run the module."""
-    spec = documented_options(yaml.safe_load(DOCUMENTATION)["options"])
+    spec = documented_options(DOCUMENTATION)
     spec["password"]["no_log"] = True
     module = AnsibleModule(spec, supports_check_mode=True)
     try:

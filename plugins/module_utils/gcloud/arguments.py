@@ -42,7 +42,7 @@ def argument_spec(documentation: str, *, no_log: Sequence[str] = ()) -> dict[str
     """
     from ansible.module_utils.basic import env_fallback
 
-    spec = documented_options(yaml.load(documentation, Loader=SafeLoader)["options"])
+    spec = documented_options(documentation)
     for name, option in COMMON.items():
         spec[name] = dict(option)
         if "env" in option:
@@ -56,13 +56,17 @@ def argument_spec(documentation: str, *, no_log: Sequence[str] = ()) -> dict[str
     return spec
 
 
-def documented_options(documented: Mapping[str, Any]) -> dict[str, Any]:
-    """The argument spec of the `options` of a module's documentation."""
+def documented_options(documentation: str) -> dict[str, Any]:
+    """The argument spec of a module's DOCUMENTATION, without the common options."""
+    return _spec(yaml.load(documentation, Loader=SafeLoader)["options"])
+
+
+def _spec(documented: Mapping[str, Any]) -> dict[str, Any]:
     spec = {}
     for name, option in documented.items():
         entry = {key: option[key] for key in ("type", "required", "default", "choices", "elements") if key in option}
         if "suboptions" in option:
-            entry["options"] = documented_options(option["suboptions"])
+            entry["options"] = _spec(option["suboptions"])
         spec[name] = {"no_log": False, **entry}  # names such as "secrets" hold no secret by themselves
     return spec
 

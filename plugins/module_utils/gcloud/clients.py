@@ -53,27 +53,6 @@ VERSIONS: Mapping[str, str] = {
     "sqladmin": "v1",
     "storage": "v1",
 }
-# What the modules call of Compute Engine's; others are imported when they are called.
-COMPUTE_COLLECTIONS = (
-    "backendServices",
-    "disks",
-    "firewalls",
-    "globalAddresses",
-    "globalForwardingRules",
-    "globalOperations",
-    "healthChecks",
-    "instances",
-    "networkEndpointGroups",
-    "networks",
-    "regionOperations",
-    "routers",
-    "securityPolicies",
-    "subnetworks",
-    "targetHttpProxies",
-    "targetHttpsProxies",
-    "urlMaps",
-    "zoneOperations",
-)
 CALL_SECONDS = 60.0
 _tokens: dict[str, dict[str, str]] = {}  # what :func:`known` tells
 
@@ -150,8 +129,6 @@ class Api:
         """An OAuth access token of this identity, valid for some minutes at least."""
         try:
             return str(self._signed_in().token)
-        except PlatformError:
-            raise
         except Exception as error:
             raise from_exception(error) from error
 
@@ -346,11 +323,6 @@ def _compute() -> ModuleType:
     return sys.modules[name]
 
 
-def _service(collection: str) -> ModuleType:
-    """The part of google.cloud.compute_v1 that has a collection of Compute Engine's."""
-    return importlib.import_module(f"{_compute().__name__}.services.{_snake(collection)}")
-
-
 def _hollow(name: str) -> ModuleType:
     """The package *name* with nothing in it; it fills itself when someone asks it for a class."""
     spec = importlib.util.find_spec(name)
@@ -372,7 +344,8 @@ def _hollow(name: str) -> ModuleType:
 
 def _compute_client(collection: str) -> Any:
     """The client class of a collection of Compute Engine's, such as "globalForwardingRules"."""
-    return getattr(_service(collection), f"{collection[0].upper()}{collection[1:]}Client")
+    service = importlib.import_module(f"{_compute().__name__}.services.{_snake(collection)}")
+    return getattr(service, f"{collection[0].upper()}{collection[1:]}Client")
 
 
 def _credentials(path: str | None, token: str | None, impersonate: str | None) -> Any:
@@ -447,7 +420,6 @@ _BY_ALL: tuple[Callable[[], object], ...] = (
     lambda: importlib.import_module("google.cloud.container_v1"),
 )
 _BY_SOME: tuple[Callable[[], object], ...] = (
-    _compute,
-    lambda: [_service(collection) for collection in COMPUTE_COLLECTIONS],
+    lambda: _compute_client("networks"),  # and with it what all collections' clients import
     lambda: importlib.import_module("kubernetes.dynamic"),
 )

@@ -140,7 +140,7 @@ def git_token(value: Any) -> str:
             "is empty; set the environment variable PLATFORM_GIT_TOKEN to the token of the account gitops.username, "
             "which may write to gitops.repository"
         )
-    return "" if str(value) == str(value).strip() else "has spaces or line ends around it, which no token has"
+    return read_token(value)
 
 
 def read_token(value: Any) -> str:

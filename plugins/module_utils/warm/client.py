@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-UNPACKED = b"#unpacked "  # how a payload begins that names a module, rather than being its program
+UNPACKED = b"#unpacked "  # how a payload begins, among the controller's plugins, that names a module
 PROGRAM = Path(__file__).with_name("host.py")
 _doors: list[socket.socket] = []  # one, once it is started; workers are forks of the controller and have it too
 
@@ -39,7 +39,9 @@ class Begun:
         self._leash, leash = socket.socketpair()
         order = os.memfd_create("order")
         try:
-            place = {"environment": environment, "folder": str(Path.cwd())}
+            place: dict[str, object] = {"environment": environment, "folder": str(Path.cwd())}
+            if payload.startswith(UNPACKED):
+                place["module"], payload = json.loads(payload.removeprefix(UNPACKED)), b""
             with os.fdopen(os.dup(order), "wb") as file:
                 file.write(json.dumps(place).encode() + b"\n" + payload)
             socket.send_fds(_doors[0], [b"run"], [order, output, errors, leash.fileno()])
@@ -60,8 +62,8 @@ def unpacked(name: str, folder: str, arguments: str, profile: str) -> bytes:
 
     *folder*, where it is not empty, is to be searched for the module's packages.
     """
-    order = {"module_fqn": name, "folder": folder, "arguments": arguments, "profile": profile}
-    return UNPACKED + json.dumps(order).encode()
+    module = {"name": name, "folder": folder, "arguments": arguments, "profile": profile}
+    return UNPACKED + json.dumps(module).encode()
 
 
 def ready() -> bool:

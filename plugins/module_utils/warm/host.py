@@ -17,9 +17,10 @@ import signal
 import socket
 import sys
 import traceback
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NoReturn
@@ -27,13 +28,13 @@ from typing import Any, NoReturn
 HELPERS = Path(__file__).resolve().parents[1]
 USED = ("gcloud", "gitops")
 CLIENTS = "ansible.module_utils.gcloud.clients"
+LOADER = "ansible.module_utils._internal._ansiballz._loader"
 BY_ALL = (
     "ansible.module_utils.basic",
-    "ansible.module_utils._internal._ansiballz._loader",
+    LOADER,
     "ansible.module_utils._internal._json._profiles._module_legacy_c2m",
     "ansible.module_utils._internal._json._profiles._module_legacy_m2c",
 )
-UNPACKED = b"#unpacked "  # as client.py says it
 PARTS = 4  # what comes with an order: the order itself, where to put output and errors, and the leash
 IDLE_SECONDS = 1.0
 MOST_TOLD = 65536
@@ -153,8 +154,8 @@ def _work(order: int, output: int, errors: int, leash: socket.socket, told: int)
         with suppress(PermissionError):
             os.setpgid(0, 0)
         gc.enable()
-        payload = _enter(order, output, errors)
-        code = _run(payload)
+        module, program = _enter(order, output, errors)
+        code = _run(partial(_run_named, **module) if module else partial(_run_packed, program))
         if clients := sys.modules.get(CLIENTS):
             os.write(told, json.dumps(clients.known()).encode())
     except BaseException:
@@ -167,8 +168,8 @@ def _work(order: int, output: int, errors: int, leash: socket.socket, told: int)
         os._exit(code)
 
 
-def _enter(order: int, output: int, errors: int) -> bytes:
-    """Take the place that the worker gave in *order*; returns the program."""
+def _enter(order: int, output: int, errors: int) -> tuple[dict[str, str] | None, bytes]:
+    """Take the place that the worker gave in *order*; returns the module that it names, or else its program."""
     nowhere = os.open(os.devnull, os.O_RDONLY)
     for number, standard in ((nowhere, 0), (output, 1), (errors, 2)):
         os.dup2(number, standard)
@@ -179,30 +180,35 @@ def _enter(order: int, output: int, errors: int) -> bytes:
     with os.fdopen(order, "rb") as file:
         file.seek(0)
         place = json.loads(file.readline())
-        payload = file.read()
+        program = file.read()
     os.environ.clear()
     os.environ.update(place["environment"])
     os.chdir(place["folder"])
-    return payload
+    return place.get("module"), program
 
 
-def _run(payload: bytes) -> int:
+def _run(module: Callable[[], None]) -> int:
     sys.argv = ["ansible_module"]
     try:
-        if payload.startswith(UNPACKED):
-            order = json.loads(payload.removeprefix(UNPACKED))
-            loader = importlib.import_module(BY_ALL[1])
-            parameters, folder = order.pop("arguments").encode(), order.pop("folder")
-            if folder:
-                sys.path.insert(0, folder)
-            loader.run_module(json_params=parameters, modlib_path=folder, extensions={}, **order)
-        else:
-            sys.modules["__main__"].__dict__["__file__"] = "<stdin>"
-            space: dict[str, Any] = {"__name__": "__main__", "__file__": "<stdin>"}
-            exec(compile(payload, "<stdin>", "exec"), space)  # noqa: S102 - as the interpreter does with its stdin
+        module()
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     return 0
+
+
+def _run_named(name: str, folder: str, arguments: str, profile: str) -> None:
+    if folder:
+        sys.path.insert(0, folder)
+    loader = importlib.import_module(LOADER)
+    loader.run_module(
+        json_params=arguments.encode(), profile=profile, module_fqn=name, modlib_path=folder, extensions={}
+    )
+
+
+def _run_packed(program: bytes) -> None:
+    sys.modules["__main__"].__dict__["__file__"] = "<stdin>"
+    space: dict[str, Any] = {"__name__": "__main__", "__file__": "<stdin>"}
+    exec(compile(program, "<stdin>", "exec"), space)  # noqa: S102 - as the interpreter does with its stdin
 
 
 def prepare() -> Iterator[bool]:
