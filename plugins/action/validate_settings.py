@@ -14,7 +14,7 @@ except ImportError:  # run from the repository: module_utils/ is a folder of our
     import sys
 
     sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "module_utils"))
-    from settings.check import load_options, problems  # type: ignore[import-not-found,no-redef]
+    from settings.check import load_options, problems  # type: ignore[import-not-found,no-redef]  # found at run time
 
 ROLES = Path(__file__).resolve().parents[2] / "roles"
 

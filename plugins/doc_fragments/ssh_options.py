@@ -12,7 +12,7 @@ try:  # libyaml's take a tenth of the time, where they are there
     from yaml import CSafeDumper as SafeDumper
     from yaml import CSafeLoader as SafeLoader
 except ImportError:
-    from yaml import SafeDumper, SafeLoader  # type: ignore[assignment]
+    from yaml import SafeDumper, SafeLoader  # type: ignore[assignment]  # slower, and no subclasses of those
 
 
 class ModuleDocFragment:

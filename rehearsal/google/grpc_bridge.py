@@ -124,7 +124,7 @@ def _service(service: str) -> dict[str, _Rpc]:
     for attribute in dir(transport_class):
         item = getattr(transport_class, attribute)
         if isinstance(item, property) and attribute not in ("kind", "host", "grpc_channel", "operations_client"):
-            item.fget(transport)  # type: ignore[misc]
+            item.fget(transport)  # type: ignore[misc]  # a property has its getter
     return {path.rpartition("/")[2]: _rpc(path, types, rest) for path, types in recorder.found.items()}
 
 

@@ -27,7 +27,7 @@ PROXIES = f"/compute/v1/projects/{PROJECT}/global/targetTcpProxies"
 def google(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
     """An emulator with what the examples add; afterwards all is as before."""
     load()
-    tables: list[dict[str, object]] = [catalog.BY_API, HANDLERS, AUTHORIZERS, WORKS, KINDS]  # type: ignore[list-item]
+    tables: list[dict[str, object]] = [catalog.BY_API, HANDLERS, AUTHORIZERS, WORKS, KINDS]  # type: ignore[list-item]  # of any content
     before = [dict(table) for table in tables]
     monkeypatch.setattr(catalog, "SERVICES", catalog.SERVICES)
     for example in (EXAMPLES[-2], EXAMPLES[-1]):

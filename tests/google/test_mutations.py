@@ -61,7 +61,7 @@ def refused(method: str, message: str) -> Break:
 
 def default(collection: str, name: str, value: Any) -> Break:
     """A kind's default is another."""
-    return lambda patch: patch.setitem(KINDS[collection].defaults, name, value)  # type: ignore[arg-type]
+    return lambda patch: patch.setitem(KINDS[collection].defaults, name, value)  # type: ignore[arg-type]  # a dict in fact
 
 
 def kind(collection: str, **more: Any) -> Break:

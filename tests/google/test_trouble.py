@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,13 @@ import pytest
 
 from rehearsal.google.testing import NUMBER, PROJECT, Emulator, running
 from tests.google.test_core import enable
+from tests.waiting import until
 
 COMPUTE = f"/compute/v1/projects/{PROJECT}"
 REGION = f"{COMPUTE}/regions/europe-west1"
 CLUSTERS = f"/v1/projects/{PROJECT}/locations/europe-west1/clusters"
 ALICE = "alice@acme.example"
+_soon = partial(until, what="what comes late", seconds=10.0, every=0.02)
 
 
 @pytest.fixture
@@ -157,15 +160,7 @@ def test_new_account_is_seen_late(google: Emulator) -> None:
     policy["bindings"].append(binding)
     status, answer = google.request("POST", f"/v1/projects/{PROJECT}:setIamPolicy", {"policy": policy})
     assert (status, error_of(answer)["message"]) == (400, f"Service account {account['email']} does not exist.")
-    assert _in_time(lambda: google.request("GET", f"{path}/{account['email']}")[0] == 200)
-
-
-def _in_time(condition: Any, seconds: float = 10.0) -> bool:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if condition():
-            return True
-    return False
+    _soon(lambda: google.request("GET", f"{path}/{account['email']}")[0] == 200)
 
 
 def test_policy_takes_effect_late(google: Emulator) -> None:
@@ -176,7 +171,7 @@ def test_policy_takes_effect_late(google: Emulator) -> None:
     assert status == 403
     text = "Required 'compute.networks.create' permission for 'projects/acme-mlops'"
     assert error_of(answer)["message"] == text
-    assert _in_time(lambda: google.request("POST", f"{COMPUTE}/global/networks", body, email=ALICE)[0] in (200, 409))
+    _soon(lambda: google.request("POST", f"{COMPUTE}/global/networks", body, email=ALICE)[0] in (200, 409))
 
 
 def _grant(cloud: Emulator, binding: dict[str, Any]) -> None:
@@ -216,7 +211,7 @@ def test_api_that_is_off_and_one_that_is_on_late(google: Emulator) -> None:
     limits(google, apis_seconds=3.0)
     enable(google, "cloudkms.googleapis.com")
     assert google.request("GET", f"/v1/projects/{PROJECT}/locations/global/keyRings")[0] == 403
-    assert _in_time(lambda: google.request("GET", f"/v1/projects/{PROJECT}/locations/global/keyRings")[0] == 200)
+    _soon(lambda: google.request("GET", f"/v1/projects/{PROJECT}/locations/global/keyRings")[0] == 200)
 
 
 def test_quota_exceeded_is_an_operation_that_fails(google: Emulator) -> None:
@@ -311,7 +306,7 @@ def _cluster(cloud: Emulator) -> None:
 
 def _await_operation(cloud: Emulator, operation: dict[str, Any]) -> None:
     path = f"/v1/projects/{PROJECT}/locations/europe-west1/operations/{operation['name']}"
-    assert _in_time(lambda: ok(cloud, "GET", path)["status"] == "DONE")
+    _soon(lambda: ok(cloud, "GET", path)["status"] == "DONE")
 
 
 def test_groups_of_endpoints_appear_late_and_stay(google: Emulator) -> None:

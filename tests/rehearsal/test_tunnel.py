@@ -58,7 +58,7 @@ async def _refusal(here_change: str, **tunnel: object) -> str:
         if here_change:
             setattr(here.cloud, here_change, False)
         with pytest.raises(TunnelError) as refused:
-            await _exchange(here.tunnel(**tunnel), b"x")  # type: ignore[arg-type]
+            await _exchange(here.tunnel(**tunnel), b"x")  # type: ignore[arg-type]  # wrong on purpose
     return str(refused.value)
 
 

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import pytest
 
 from rehearsal.errors import RehearsalError
 from rehearsal.world import cgroups, record
+from tests.waiting import until
 
 from .conftest import COMMAND, Lab
 
@@ -44,13 +44,6 @@ def _leftovers(lab: Lab, networks: set[str]) -> list[str]:
     left += [str(top) for top in cgroups.hierarchies() if (top / cgroups.root_name(lab.folder)).exists()]
     left += [str(path) for path in Path("/sys/class/net").iterdir() if path.name == "office0"]
     return left
-
-
-def _wait_until(condition: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + DEADLINE
-    while not (met := condition()) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    return met
 
 
 def test_exit_status_folder_and_credentials_pass(lab: Lab) -> None:
@@ -130,8 +123,8 @@ def test_status_says_what_is_what(lab: Lab) -> None:
 def test_a_service_that_dies_is_started_again(lab: Lab, service: str, address: str) -> None:
     before = lab.world.services()[service]
     lab.run("kill", "-9", str(before["pid"]))
-    assert _wait_until(lambda: lab.world.services()[service]["restarts"] > before["restarts"])
-    assert _wait_until(lambda: lab.world.services()[service]["state"] == "ready")
+    until(lambda: lab.world.services()[service]["restarts"] > before["restarts"], "a restart", DEADLINE)
+    until(lambda: lab.world.services()[service]["state"] == "ready", "it to be ready", DEADLINE)
     assert lab.run("curl", "--silent", "--max-time", "10", address).returncode == 0
 
 
@@ -149,11 +142,11 @@ def test_two_worlds_side_by_side_then_down_leaves_nothing(lab: Lab, make_lab: Ca
     networks = {_namespace_of(other.world.pid), office}
     busy = [*COMMAND, "run", "--world", other.name, "--", "sleep", "1000"]
     sleeper = subprocess.Popen(busy, cwd=Path(__file__).parents[2])
-    assert _wait_until(lambda: other.run("pgrep", "-x", "sleep").returncode == 0)
+    until(lambda: other.run("pgrep", "-x", "sleep").returncode == 0, "the program to begin", DEADLINE)
     assert _namespace_of(lab.world.pid) not in networks
     assert other.cli("down").returncode == 0
     assert sleeper.wait(DEADLINE) == 128 + signal.SIGKILL, "what runs in a world ends with it"
-    assert _wait_until(lambda: not _leftovers(other, networks)), _leftovers(other, networks)
+    until(lambda: not _leftovers(other, networks), lambda: f"the end of {_leftovers(other, networks)}", DEADLINE)
     assert lab.run("getent", "hosts", "git.acme.example").returncode == 0, "the other world is not touched"
 
 
@@ -164,8 +157,8 @@ def test_a_killed_world_is_cleaned_by_the_next_up(make_lab: Callable[[], Lab]) -
     networks = {_namespace_of(first.pid)}
     assert first.pid is not None
     os.kill(first.pid, signal.SIGKILL)
-    assert _wait_until(lambda: not lab.world.alive)
-    assert _wait_until(lambda: not networks & _network_namespaces()), "its programs ended with it"
+    until(lambda: not lab.world.alive, "the world to end", DEADLINE)
+    until(lambda: not networks & _network_namespaces(), "its programs to end with it", DEADLINE)
     assert lab.cli("status").returncode == 3
     assert lab.cli("up").returncode == 0
     assert lab.world.pid != first.pid

@@ -123,8 +123,8 @@ async def lab(machine: Handler = echo_digest) -> AsyncIterator[Lab]:
         await serving
 
 
-def _web_sockets_only(relay: IapRelay):  # type: ignore[no-untyped-def]
-    async def app(scope, receive, send):  # type: ignore[no-untyped-def]
+def _web_sockets_only(relay: IapRelay):  # type: ignore[no-untyped-def]  # the shapes of ASGI
+    async def app(scope, receive, send):  # type: ignore[no-untyped-def]  # the shapes of ASGI
         if scope["type"] == "lifespan":
             while (event := await receive())["type"] != "lifespan.shutdown":
                 await send({"type": f"{event['type']}.complete"})

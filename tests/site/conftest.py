@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ SECONDS = 180
 class Site:
     """site.yml and the emulator's books in a world."""
 
-    def __init__(self, world: str = WORLD) -> None:
+    def __init__(self, world: str) -> None:
         self.run = (sys.executable, "-m", "rehearsal.cli.main", "run", "--world", world)
 
     def inside(
@@ -60,19 +61,24 @@ class Site:
         return found
 
 
-@pytest.fixture(scope="session")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """The world, as empty as on the first day."""
+@contextmanager
+def empty_world(name: str, state: Path) -> Iterator[Site]:
+    """A world without nodes, in a state folder of its own; skips the test where none can be made."""
     try:
         namespaces.probe()
     except RehearsalError as error:
         pytest.skip(str(error))
-    before = os.environ.get("REHEARSAL_STATE")
-    os.environ["REHEARSAL_STATE"] = str(tmp_path_factory.mktemp("state"))
-    lifecycle.up(WORLD, "none", lambda line: None)
-    yield Site()
-    lifecycle.delete(record.load(WORLD))
-    if before is None:
-        del os.environ["REHEARSAL_STATE"]
-    else:
-        os.environ["REHEARSAL_STATE"] = before
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("REHEARSAL_STATE", str(state))
+        lifecycle.up(name, "none", lambda line: None)
+        try:
+            yield Site(name)
+        finally:
+            lifecycle.delete(record.load(name))
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """The world, as empty as on the first day."""
+    with empty_world(WORLD, tmp_path_factory.mktemp("state")) as site:
+        yield site

@@ -13,24 +13,21 @@ import random
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from rehearsal.errors import RehearsalError
-from rehearsal.world import lifecycle, namespaces, record
+from tests.waiting import until
 
-from .conftest import ROOT, Site
+from .conftest import ROOT, Site, empty_world
 from .state import differences, state
 
 pytestmark = [pytest.mark.world, pytest.mark.timeout(3600)]
+WORLD = "test-kills"
 KILLS = int(os.environ.get("KILLS", "50"))
 CHAIN = 7
-WORKERS = 1
 LAYERS = ("preflight", "network", "start", "access", "cluster", "data", "edge")
 HELD_SECONDS = 4  # how long the call is held at which the run is killed
 RUN_SECONDS = 180.0
@@ -63,68 +60,45 @@ def finish(site: Site) -> dict[str, Any]:
     return state(site.ask("/state/dump"))
 
 
-def kill(site: Site, world: str, nth: int) -> bool:
+def kill(site: Site, nth: int) -> bool:
     """Run it, and kill it and all its children at the nth call; False if it had ended by then."""
-    rehearsal("fault", "add", "--world", world, "--kind", f"slow:{HELD_SECONDS}", "--nth", str(nth), "*")
+    rehearsal("fault", "add", "--world", WORLD, "--kind", f"slow:{HELD_SECONDS}", "--nth", str(nth), "*")
     line = [*site.run, "--", *command(), "-e", "run_lock_wait=120"]
     process = subprocess.Popen(
         line, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
     )
     watch = subprocess.Popen([*site.run, "--from", "world", "--", "sh", "-c", UNTIL_HIT], stdout=subprocess.DEVNULL)
-    end = time.monotonic() + RUN_SECONDS
-    while process.poll() is None and watch.poll() is None:
-        assert time.monotonic() < end, "the run neither ends nor comes to its call"
-        time.sleep(0.05)
+    moved = "the run to end or to come to its call"
+    until(lambda: process.poll() is not None or watch.poll() is not None, moved, RUN_SECONDS, 0.05)
     if process.poll() is None:
         os.killpg(process.pid, signal.SIGKILL)
     process.wait(RUN_SECONDS)
     hit = any(fault["hit"] for fault in json.loads(site.ask("/faults"))["faults"])
     watch.terminate()
     watch.wait(RUN_SECONDS)
-    rehearsal("fault", "clear", "--world", world)
+    rehearsal("fault", "clear", "--world", WORLD)
     return hit
 
 
-def chain(world: str, seed: int, kills: int) -> tuple[int, dict[str, Any]]:
+def chain(site: Site, seed: int, kills: int) -> tuple[int, dict[str, Any]]:
     """How many runs were really killed, and what the last one left."""
     chance = random.Random(seed)  # noqa: S311 - a test's dice
-    rehearsal("reset", "--world", world)
-    site = Site(world)
-    killed = sum(kill(site, world, chance.randint(1, FIRST_CALLS if n == 0 else LATER_CALLS)) for n in range(kills))
+    rehearsal("reset", "--world", WORLD)
+    killed = sum(kill(site, chance.randint(1, FIRST_CALLS if n == 0 else LATER_CALLS)) for n in range(kills))
     return killed, finish(site)
 
 
 @pytest.fixture(scope="module")
-def worlds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[str]]:
-    """Worlds to be killed in, side by side."""
-    try:
-        namespaces.probe()
-    except RehearsalError as error:
-        pytest.skip(str(error))
-    before = os.environ.get("REHEARSAL_STATE")
-    os.environ["REHEARSAL_STATE"] = str(tmp_path_factory.mktemp("state"))
-    names = [f"test-kills-{number}" for number in range(WORKERS)]
-    for name in names:
-        lifecycle.up(name, "none", lambda line: None)
-    yield names
-    for name in names:
-        lifecycle.delete(record.load(name))
-    if before is None:
-        del os.environ["REHEARSAL_STATE"]
-    else:
-        os.environ["REHEARSAL_STATE"] = before
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """A world to be killed in. Two side by side take longer than one after the other where there are two cores."""
+    with empty_world(WORLD, tmp_path_factory.mktemp("state")) as site:
+        yield site
 
 
-def test_a_run_killed_anywhere_is_finished_by_running_it_again(worlds: list[str]) -> None:
-    whole = finish(Site(worlds[0]))
-    seeds = list(range(1, (KILLS + CHAIN - 1) // CHAIN + 1))
-
-    def work(world: str, mine: list[int]) -> list[tuple[int, int, dict[str, Any]]]:
-        return [(seed, *chain(world, seed, min(CHAIN, KILLS - (seed - 1) * CHAIN))) for seed in mine]
-
-    with ThreadPoolExecutor(WORKERS) as pool:
-        shares = [seeds[place::WORKERS] for place in range(WORKERS)]
-        done = [entry for entries in pool.map(work, worlds, shares) for entry in entries]
+def test_a_run_killed_anywhere_is_finished_by_running_it_again(site: Site) -> None:
+    whole = finish(site)
+    kills = [min(CHAIN, KILLS - done) for done in range(0, KILLS, CHAIN)]
+    done = [(seed, *chain(site, seed, number)) for seed, number in enumerate(kills, 1)]
     for seed, _, left in done:
         assert differences(whole, left) == [], f"seed {seed}"
     killed = sum(killed for _, killed, _ in done)

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from rehearsal.errors import RehearsalError
-from rehearsal.world import lifecycle, namespaces, record
+from tests.waiting import until
 
-from .conftest import ROOT, Site
+from .conftest import ROOT, Site, empty_world
 
 pytestmark = pytest.mark.world
 WORLD = "test-platform"
 LOCK = "mlops-run"
+LOCKED_SECONDS = 60.0
 LAYERS = ("preflight", "network", "start", "access", "cluster", "data", "edge")
 READS = ("get", "list", "List", "getIamPolicy", "testIamPermissions", "getBillingInfo", "search", "getLoginProfile")
 
@@ -37,23 +35,11 @@ def play(site: Site, *words: str) -> subprocess.CompletedProcess[str]:
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """A world with all that Google makes; what GKE leaves behind stays, as it does."""
-    try:
-        namespaces.probe()
-    except RehearsalError as error:
-        pytest.skip(str(error))
-    before = os.environ.get("REHEARSAL_STATE")
-    os.environ["REHEARSAL_STATE"] = str(tmp_path_factory.mktemp("state"))
-    lifecycle.up(WORLD, "none", lambda line: None)
-    rehearsal("limits", "--world", WORLD, "leftovers=true")
-    site = Site(WORLD)
-    done = play(site, *(f"playbooks/{name}.yml" for name in LAYERS), "--skip-tags", "system")
-    assert done.returncode == 0, done.stdout[-4000:]
-    yield site
-    lifecycle.delete(record.load(WORLD))
-    if before is None:
-        del os.environ["REHEARSAL_STATE"]
-    else:
-        os.environ["REHEARSAL_STATE"] = before
+    with empty_world(WORLD, tmp_path_factory.mktemp("state")) as site:
+        rehearsal("limits", "--world", WORLD, "leftovers=true")
+        done = play(site, *(f"playbooks/{name}.yml" for name in LAYERS), "--skip-tags", "system")
+        assert done.returncode == 0, done.stdout[-4000:]
+        yield site
 
 
 def writes(site: Site, since: int) -> list[str]:
@@ -62,10 +48,7 @@ def writes(site: Site, since: int) -> list[str]:
 
 def last(site: Site) -> int:
     """The newest call's number, once the watcher of the run before has released the lock."""
-    until = time.monotonic() + 60
-    while _locked(site):
-        assert time.monotonic() < until, "the run before has not released its lock"
-        time.sleep(0.2)
+    until(lambda: not _locked(site), "the run before to release its lock", LOCKED_SECONDS)
     return int(site.calls()[-1]["id"])
 
 

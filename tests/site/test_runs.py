@@ -7,16 +7,14 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from rehearsal.errors import RehearsalError
-from rehearsal.world import lifecycle, namespaces, record
+from tests.waiting import until
 
-from .conftest import ROOT, Site
+from .conftest import ROOT, Site, empty_world
 
 pytestmark = pytest.mark.world
 WORLD = "test-runs"
@@ -28,27 +26,8 @@ LEFT = ("ansible-playbook", "ssh ", "tunnel_cli")
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """A world whose operations take as long as Google's own, so that a run can be met at work."""
-    try:
-        namespaces.probe()
-    except RehearsalError as error:
-        pytest.skip(str(error))
-    before = os.environ.get("REHEARSAL_STATE")
-    os.environ["REHEARSAL_STATE"] = str(tmp_path_factory.mktemp("state"))
-    lifecycle.up(WORLD, "none", lambda line: None)
-    yield Site(WORLD)
-    lifecycle.delete(record.load(WORLD))
-    if before is None:
-        del os.environ["REHEARSAL_STATE"]
-    else:
-        os.environ["REHEARSAL_STATE"] = before
-
-
-def until(true: Callable[[], bool], what: str) -> None:
-    """Wait for it."""
-    end = time.monotonic() + SECONDS
-    while not true():
-        assert time.monotonic() < end, what
-        time.sleep(0.3)
+    with empty_world(WORLD, tmp_path_factory.mktemp("state")) as site:
+        yield site
 
 
 def start(site: Site) -> subprocess.Popen[str]:
@@ -79,7 +58,7 @@ def at_work(site: Site) -> subprocess.Popen[str]:
     """A run that holds the lock and is in the middle of the network."""
     pace(site, "1")
     process = start(site)
-    until(lambda: locked(site) and "networks.insert" in json.dumps(site.calls()), "the run does not get to work")
+    until(lambda: locked(site) and "networks.insert" in json.dumps(site.calls()), "the run to get to work", SECONDS)
     return process
 
 
@@ -96,8 +75,8 @@ def test_a_second_run_is_refused_and_told_who_runs_and_since_when(site: Site) ->
     os.killpg(first.pid, signal.SIGINT)  # Ctrl-C in a terminal
     first.communicate(timeout=SECONDS)
     assert first.returncode != 0
-    until(lambda: not left(site), f"left behind: {left(site)}")
-    until(lambda: not locked(site), "the lock stays")
+    until(lambda: not left(site), lambda: f"the end of {left(site)}", SECONDS)
+    until(lambda: not locked(site), "the lock to go", SECONDS)
 
 
 def test_a_killed_run_is_finished_by_the_next_whose_lock_is_not_in_the_way(site: Site) -> None:
@@ -108,7 +87,7 @@ def test_a_killed_run_is_finished_by_the_next_whose_lock_is_not_in_the_way(site:
     program = str(Path(sys.executable).with_name("ansible-playbook"))
     again = site.inside(program, "-i", "inventories/rehearsal", *PLAYBOOKS, "-e", "run_lock_wait=60")
     assert again.returncode == 0, again.stdout
-    until(lambda: not locked(site), "the lock stays")
-    until(lambda: not left(site), f"left behind: {left(site)}")
+    until(lambda: not locked(site), "the lock to go", SECONDS)
+    until(lambda: not left(site), lambda: f"the end of {left(site)}", SECONDS)
     third = site.inside(program, "-i", "inventories/rehearsal", *PLAYBOOKS)
     assert "changed=0" in third.stdout

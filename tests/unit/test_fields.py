@@ -43,7 +43,7 @@ def row(kind: object, field: Field) -> str:
     else:
         how = f"`{field.update}`"
     compared = COMPARED[field.compare].format(key=f"`{field.key}`")
-    return f"| {kind.name.replace('_', ' ')} | `{field.path}` | {how} | {compared} |"  # type: ignore[attr-defined]
+    return f"| {kind.name.replace('_', ' ')} | `{field.path}` | {how} | {compared} |"  # type: ignore[attr-defined]  # all kinds have one
 
 
 def test_the_reference_of_fields_is_current() -> None:

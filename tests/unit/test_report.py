@@ -28,7 +28,7 @@ def a_run() -> Run:
     run = Run("site.yml", 1000.0, 1065.0, "acme", "ml.acme.example")
     run.tasks.append(Task("Make <it>", "network", "localhost", 1000.0, 1060.0))
     run.note({"changed": True, "plan": ["create network a"], "resources": [{"title": "network a", "state": "present"}]})
-    run.timeline += [{**item, "began": item["began"] + 1000, "ended": item["ended"] + 1000} for item in TIMELINE]  # type: ignore[operator]
+    run.timeline += [{**item, "began": item["began"] + 1000, "ended": item["ended"] + 1000} for item in TIMELINE]  # type: ignore[operator]  # numbers
     return run
 
 

@@ -6,24 +6,15 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from plugins.module_utils.gcloud import runs
 from plugins.module_utils.gcloud.runs import Run, watch
+from tests.waiting import until
 
 SECONDS = 20.0
-
-
-def until(true: Callable[[], bool]) -> None:
-    """Wait for it, for a while."""
-    end = time.monotonic() + SECONDS
-    while not true():
-        assert time.monotonic() < end, "it did not come to pass"
-        time.sleep(0.05)
 
 
 @pytest.fixture
@@ -53,8 +44,8 @@ def test_the_watcher_outlives_a_kill_of_the_whole_group(process: subprocess.Pope
     assert os.getsid(watcher.pid) != os.getsid(0)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-    until(done.exists)
-    until(lambda: not watcher.alive)
+    until(done.exists, "what the watcher does at the end", SECONDS)
+    until(lambda: not watcher.alive, "the watcher to end", SECONDS)
 
 
 def test_meanwhile_is_asked_and_may_end_it(
@@ -69,7 +60,7 @@ def test_meanwhile_is_asked_and_may_end_it(
         return len(asked.read_text()) < 3
 
     watcher = Run.of(watch(Run.of(process.pid), lambda: (tmp_path / "end").touch(), every=0.1, meanwhile=meanwhile))
-    until(lambda: not watcher.alive)
+    until(lambda: not watcher.alive, "the watcher to end", SECONDS)
     assert asked.read_text() == "..."
     assert not (tmp_path / "end").exists()
     process.kill()

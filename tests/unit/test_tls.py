@@ -24,7 +24,7 @@ class Server(ThreadingHTTPServer):
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         authority.issue_cert("localhost").configure_cert(self._context)
 
-    def finish_request(self, request, client_address):  # type: ignore[no-untyped-def]
+    def finish_request(self, request, client_address):  # type: ignore[no-untyped-def]  # as socketserver has it
         try:
             secured = self._context.wrap_socket(request, server_side=True)
         except OSError:  # the client did not like the certificate

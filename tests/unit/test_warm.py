@@ -6,14 +6,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import ansible_collections
 import pytest
 
 from plugins.module_utils.warm import client, unpacked
+from tests.waiting import until
 
 ROOT = Path(__file__).resolve().parents[2]
 COLLECTIONS = Path(ansible_collections.__path__[0])
@@ -79,20 +78,13 @@ class Plays:
         """A play whose module has begun, and the numbers of that module's process and of the host's."""
         note = self.folder / "note"
         process = self.start(tasks.replace("NOTE", str(note)))
-        until(lambda: note.exists() and len(note.read_text().split()) == 2)
+        until(lambda: note.exists() and len(note.read_text().split()) == 2, "the module to begin", ENOUGH_SECONDS)
         return process, [int(word) for word in note.read_text().split()]
 
 
 @pytest.fixture
 def plays(tmp_path: Path) -> Plays:
     return Plays(tmp_path)
-
-
-def until(true: Callable[[], bool]) -> None:
-    end = time.monotonic() + ENOUGH_SECONDS
-    while not true():
-        assert time.monotonic() < end
-        time.sleep(0.1)
 
 
 def running(number: int) -> bool:
@@ -150,7 +142,7 @@ def test_a_run_that_ends_takes_its_modules_with_it(plays: Plays, number: signal.
     process, children = plays.at_work("    - busy: {do: wait, note: NOTE}\n")
     os.killpg(process.pid, number)
     process.communicate(timeout=ENOUGH_SECONDS)
-    until(lambda: not any(map(running, children)))
+    until(lambda: not any(map(running, children)), "module and host to end", ENOUGH_SECONDS)
 
 
 def test_a_module_that_is_killed_has_failed_and_the_next_play_goes_on(plays: Plays) -> None:
@@ -163,7 +155,7 @@ def test_a_module_that_is_killed_has_failed_and_the_next_play_goes_on(plays: Pla
     assert process.returncode == 0, said
     assert "rc: -9" in said
     assert "changed=1" in said
-    until(lambda: not running(host))
+    until(lambda: not running(host), "the host to end", ENOUGH_SECONDS)
 
 
 def test_a_host_that_is_gone_is_told_with_what_to_do(plays: Plays) -> None:

@@ -26,6 +26,7 @@ from rehearsal.frontdoor import iap
 from tests.frontdoor import echo
 from tests.frontdoor.table import Case, Table
 from tests.frontdoor.visitor import WORLD, Answer, Browser, Headers, Place
+from tests.waiting import until
 
 PROJECT, DOMAIN = "acme-mlops", "ml.acme.example"
 REPOSITORY = "https://git.acme.example/platform/mlops-platform.git"
@@ -145,14 +146,7 @@ def expose(cluster: client.ApiClient, applications: dict[str, Any]) -> None:
         sync = ingress(cluster)["sync"]
         return (sync["revision"], sync["status"]) == (revision, "Synced")
 
-    _until(deployed, "Argo CD to deploy the routes")
-
-
-def _until(check: Callable[[], bool], what: str) -> None:
-    end = time.monotonic() + PATIENCE
-    while not check():
-        assert time.monotonic() < end, f"waited {PATIENCE:.0f} s in vain for {what}"
-        time.sleep(0.2)
+    until(deployed, "Argo CD to deploy the routes", PATIENCE)
 
 
 @pytest.fixture(scope="module")
@@ -167,8 +161,8 @@ def street(cluster: client.ApiClient, compute: Any, backends: None) -> Iterator[
     made = Street(office, world, people, pods[0].status.pod_ip, {"id": service["id"], "number": "417385926104"})
     expose(cluster, ROUTES)
     for host in ROUTES:
-        _until(partial(_served, made, host), f"{host} to be served")
-    _until(lambda: made.visit(ALICE, "shop").status == 200, "the backends")
+        until(partial(_served, made, host), f"{host} to be served", PATIENCE)
+    until(lambda: made.visit(ALICE, "shop").status == 200, "the backends", PATIENCE)
     yield made
     expose(cluster, {})
     office.leave()
@@ -364,7 +358,7 @@ def test_a_gateway_that_dies_comes_back(street: Street, table: Table, cluster: c
         seen.add(street.visit(ALICE, "shop").status)
         return 502 in seen and street.visit(ALICE, "shop").status == 200
 
-    _until(back, "the gateway to be missed and to come back")
+    until(back, "the gateway to be missed and to come back", PATIENCE)
     table.add("gateway down, and back", "502 200", " ".join(map(str, sorted(seen - {200}))) + " 200", len(seen))
     assert seen <= {200, 502, 503}
 
@@ -376,7 +370,7 @@ def test_a_bad_route_is_refused_and_changes_nothing(street: Street, table: Table
     def told_so() -> bool:
         return any("clients" in condition["message"] for condition in ingress(cluster).get("conditions", []))
 
-    _until(told_so, "Argo CD to say what is wrong")
+    until(told_so, "Argo CD to say what is wrong", PATIENCE)
     answer = street.visit(ALICE, "desk", source=BAD)
     table.add("a bad route in Git", "403", str(answer.status), 1, int(answer.status == 200))
     assert answer.status == 403

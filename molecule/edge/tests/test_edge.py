@@ -18,6 +18,7 @@ from google.auth import crypt, jwt
 from rehearsal.frontdoor import iap
 from tests.frontdoor.table import Case, Table
 from tests.frontdoor.visitor import WORLD, Answer, Browser, Place
+from tests.waiting import until
 
 PROJECT, ZONE, REGION = "acme-mlops", "europe-west1-b", "europe-west1"
 BACKEND = "10.10.0.77"
@@ -48,13 +49,6 @@ class Street:
     def session(self, token: str) -> tuple[str, str]:
         """The header with a session cookie."""
         return "cookie", f"__Host-GCP_IAP_AUTH_TOKEN_{int(self.service['id']) & 0xFFFFFFFF:08X}={token}"
-
-
-def _until(check: Callable[[], bool], what: str) -> None:
-    end = time.monotonic() + PATIENCE
-    while not check():
-        assert time.monotonic() < end, f"waited {PATIENCE:.0f} s in vain for {what}"
-        time.sleep(0.2)
 
 
 @pytest.fixture(scope="module")
@@ -100,8 +94,8 @@ def street(compute: Any, play: Callable[..., str], backend: Callable[[], None]) 
     service = compute.backendServices().get(project=PROJECT, backendService="mlops").execute()
     people = [Browser(office) for _ in range(3)]
     made = Street(office, world, *people, service)
-    _until(lambda: made.alice.follow(SITE)[1].status == 200, "the load balancer")
-    _until(lambda: made.alice.sign_in(f"{SITE}/", ALICE).status == 200, "the backend's health")
+    until(lambda: made.alice.follow(SITE)[1].status == 200, "the load balancer", PATIENCE)
+    until(lambda: made.alice.sign_in(f"{SITE}/", ALICE).status == 200, "the backend's health", PATIENCE)
     made.bob.sign_in(f"{SITE}/", BOB)
     made.eve.sign_in(f"{SITE}/", EVE)
     yield made
@@ -238,7 +232,7 @@ def test_a_client_above_the_rate_is_turned_away_and_others_are_not(street: Stree
     compute.securityPolicies().patchRule(**policy, priority=9000, body={"rateLimitOptions": limit}).execute()
     session = [HTML, street.alice.cookie(HOST)]
     try:
-        time.sleep(1.5)
+        until(lambda: street.world.send(SITE, session, source="198.51.100.79").status == 429, "the new limit", PATIENCE)
         many = street.world.send(SITE, session, source="198.51.100.77", times=15)
         other = street.world.send(SITE, session, source="198.51.100.78")
     finally:
@@ -258,11 +252,11 @@ def test_without_a_healthy_backend_the_answer_is_googles_502(
     street: Street, table: Table, backend: Callable[[], None]
 ) -> None:
     backend()
-    _until(lambda: _as("alice")(street).status == 502, "the backend to be missed")
+    until(lambda: _as("alice")(street).status == 502, "the backend to be missed", PATIENCE)
     page = _as("alice")(street)
     assert "The server encountered a temporary error and could not complete your request." in page.body
     backend()
-    _until(lambda: _as("alice")(street).status == 200, "the backend to come back")
+    until(lambda: _as("alice")(street).status == 200, "the backend to come back", PATIENCE)
     table.add("backend down, and back", "502 200", "502 200", 2)
 
 
@@ -275,10 +269,10 @@ def test_without_its_proof_in_dns_the_certificate_is_not_served(
     (proof,) = [record for record in records if record["type"] == "CNAME"]
     dns.changes().create(**zone, body={"deletions": [proof]}).execute()
     try:
-        _until(lambda: _as("alice")(street).status == 0, "the certificate to go")
+        until(lambda: _as("alice")(street).status == 0, "the certificate to go", PATIENCE)
     finally:
         dns.changes().create(**zone, body={"additions": [proof]}).execute()
-    _until(lambda: _as("alice")(street).status == 200, "the certificate to come back")
+    until(lambda: _as("alice")(street).status == 200, "the certificate to come back", PATIENCE)
     table.add("certificate not active, and active", "no answer 200", "no answer 200", 2)
 
 

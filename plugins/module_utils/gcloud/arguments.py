@@ -11,7 +11,7 @@ import yaml
 try:  # libyaml's takes a tenth of the time, where it is there
     from yaml import CSafeLoader as SafeLoader
 except ImportError:
-    from yaml import SafeLoader  # type: ignore[assignment]
+    from yaml import SafeLoader  # type: ignore[assignment]  # slower, and no subclass of that
 
 from .clients import Api
 from .errors import PlatformError

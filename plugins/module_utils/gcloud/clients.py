@@ -337,7 +337,7 @@ def _hollow(name: str) -> ModuleType:
         loader.exec_module(package)
         return getattr(package, attribute)
 
-    package.__getattr__ = fill  # type: ignore[method-assign]
+    package.__getattr__ = fill  # type: ignore[method-assign]  # PEP 562
     sys.modules[name] = package
     return package
 

@@ -140,7 +140,7 @@ def from_exception(error: Exception) -> PlatformError:
         return error
     kind, home = type(error).__name__, type(error).__module__
     if home.startswith("googleapiclient."):
-        return from_body(int(error.resp.status), error.content)  # type: ignore[attr-defined]
+        return from_body(int(error.resp.status), error.content)  # type: ignore[attr-defined]  # known by its shape
     if home.startswith("google.api_core."):
         return _from_api_core(error)
     if home.startswith("google.auth."):

@@ -28,4 +28,4 @@ def _open(self: socket.socket, address: Any) -> None:
 
 if "EMULATOR_PORT" in os.environ:
     socket.getaddrinfo = _resolve
-    socket.socket.connect = _open  # type: ignore[method-assign]
+    socket.socket.connect = _open  # type: ignore[method-assign]  # the very purpose

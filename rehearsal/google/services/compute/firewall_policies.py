@@ -179,7 +179,7 @@ def _associations(call: Call) -> dict[str, Any]:
         link = url(resolve(call, "attachmentTarget", target)) if "/networks/" in target else target
         held.append({"name": name, "attachmentTarget": link})
     else:
-        held.remove(found)  # type: ignore[arg-type]
+        held.remove(found)  # type: ignore[arg-type]  # it was found in it
     call.tx.put(record)
     return _begin(call, record, verb)
 
