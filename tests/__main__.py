@@ -1,80 +1,122 @@
 """All tests in rounds, and their sum as the last line: python -m tests
 
 What needs no world runs on all cores; what does runs one after the other, then molecule's scenarios. Later rounds run
-even where an earlier one failed, so that one run tells everything. Exits with 1 if anything failed.
+even where an earlier one failed, so that one run tells everything; what failed is said again at the end, for many logs
+are only seen from there. Exits with 1 if anything failed.
 """
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree
 
 ROOT = Path(__file__).resolve().parents[1]
 TEST_SECONDS = 600
 SCENARIO_SECONDS = 1800
+TEE_SECONDS = 10
+SHOWN_LINES = 20
+LONGEST_LINE = 500
+COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 PYTEST = (sys.executable, "-m", "pytest", "tests", f"--timeout={TEST_SECONDS}", "-p", "no:cacheprovider")
 # in the order of the files: by number of tests the few that take minutes would come last, one core idle beside them
 WORKERS = ("-n", str(os.cpu_count() or 1), "--dist", "loadfile", "--no-loadscope-reorder")
 
 
-def run(title: str, command: list[str], seconds: int | None = None) -> bool:
-    """Run one round; True if it succeeded."""
+def run(title: str, command: list[str], seconds: int | None = None, log: Path | None = None) -> bool:
+    """Run one round; True if it succeeded. `log` gets what it prints, beside the terminal."""
     print(f"\n== {title}", flush=True)
     begun = time.monotonic()
     programs = {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    output = subprocess.PIPE if log else None
+    process = subprocess.Popen(
+        command, cwd=ROOT, env={**os.environ, **programs}, stdout=output, stderr=subprocess.STDOUT if log else None
+    )
+    tee = subprocess.Popen(["tee", "-i", log], stdin=process.stdout) if log else None
     try:
-        status = subprocess.run(
-            command, cwd=ROOT, env={**os.environ, **programs}, timeout=seconds, check=False
-        ).returncode
+        status = process.wait(seconds)
         ended = "succeeded" if status == 0 else f"failed with exit status {status}"
     except subprocess.TimeoutExpired:
+        process.kill()
         ended = f"was stopped, for it took longer than {seconds} s"
+    if tee:
+        try:
+            tee.wait(TEE_SECONDS)
+        except subprocess.TimeoutExpired:  # something that the round has left behind holds the pipe
+            tee.kill()
     print(f"== {title}: {ended} ({time.monotonic() - begun:.0f} s)", flush=True)
     return ended == "succeeded"
 
 
-def counts(report: Path) -> Counter[str]:
-    """How many tests of a JUnit report passed, failed and were skipped."""
+def results(report: Path) -> tuple[Counter[str], list[str]]:
+    """How many tests of a JUnit report passed, failed and were skipped; and a line for each that failed."""
     found: Counter[str] = Counter()
+    failed: list[str] = []
     if report.exists():
-        for suite in ElementTree.parse(report).getroot().iter("testsuite"):  # noqa: S314 - pytest wrote it just now
-            number = {name: int(suite.get(name, 0)) for name in ("tests", "failures", "errors", "skipped")}
-            found["failed"] += number["failures"] + number["errors"]
-            found["skipped"] += number["skipped"]
-            found["passed"] += number["tests"] - number["failures"] - number["errors"] - number["skipped"]
-    return found
+        for case in ElementTree.parse(report).getroot().iter("testcase"):  # noqa: S314 - pytest wrote it just now
+            troubles = [part for part in case if part.tag in ("failure", "error")]
+            found["failed" if troubles else "skipped" if case.find("skipped") is not None else "passed"] += 1
+            for trouble in troubles:
+                reason = (trouble.get("message") or "").partition("\n")[0]
+                failed.append(f"{case.get('classname')}::{case.get('name')}: {reason[:LONGEST_LINE]}")
+    return found, failed
+
+
+def broke_off(output: str) -> Iterator[str]:
+    """The lines of Ansible's output that tell what it failed on, be it in a playbook that a task of it ran."""
+    lines = COLOURS.sub("", output).splitlines()
+    fatal = [number for number, line in enumerate(lines) if line.startswith("fatal: ")]
+    if not fatal:
+        yield from lines[-SHOWN_LINES:]
+        return
+    line = lines[fatal[-1]]
+    try:
+        said = json.loads(line.partition(" => ")[2]).get("stdout")
+    except ValueError:
+        said = None
+    if said:
+        yield from broke_off(said)
+    else:
+        yield from lines[fatal[-1] :][:SHOWN_LINES]
+
+
+def rounds(folder: Path) -> Iterator[tuple[str, list[str], Path, Path | None]]:
+    """Each round's title, command, JUnit report, and the log that is kept of it."""
+    yield "tests without a world", [*PYTEST, *WORKERS, "-m", "not world"], folder / "a.xml", None
+    yield "tests in sealed worlds", [*PYTEST, "-m", "world"], folder / "b.xml", None
+    for name in sorted(path.parent.name for path in (ROOT / "molecule").glob("*/molecule.yml")):
+        command = ["molecule", "test", "--scenario-name", name]
+        yield f"molecule scenario {name}", command, folder / f"{name}.xml", folder / f"{name}.log"
 
 
 def main() -> int:
     """Returns the exit status."""
     begun = time.monotonic()
     total: Counter[str] = Counter()
+    failures: list[str] = []
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
         os.environ["SCENARIO_RESULTS"] = name
-        rounds: list[tuple[str, Path, list[str], int | None]] = [
-            ("tests without a world", folder / "a.xml", [*PYTEST, *WORKERS, "-m", "not world"], None),
-            ("tests in sealed worlds", folder / "b.xml", [*PYTEST, "-m", "world"], None),
-        ]
-        rounds = [(title, report, [*line, f"--junitxml={report}"], limit) for title, report, line, limit in rounds]
-        for scenario in sorted(path.parent.name for path in (ROOT / "molecule").glob("*/molecule.yml")):
-            line = ["molecule", "test", "--scenario-name", scenario]
-            rounds.append((f"molecule scenario {scenario}", folder / f"{scenario}.xml", line, SCENARIO_SECONDS))
-        for title, report, command, limit in rounds:
-            succeeded = run(title, command, limit)
-            seen = counts(report)
-            if command[0] == "molecule":  # its steps are a test, too
+        for title, command, report, log in rounds(Path(name)):
+            if log:  # the scenario's steps are a test, too
+                succeeded = run(title, command, SCENARIO_SECONDS, log)
+            else:
+                succeeded = run(title, [*command, f"--junitxml={report}"])
+            seen, failed = results(report)
+            if log or not (succeeded or failed):  # or pytest itself broke off
                 seen["passed" if succeeded else "failed"] += 1
-            elif not succeeded and not seen["failed"]:
-                seen["failed"] += 1  # pytest itself broke off
+            if not (succeeded or failed):
+                failed = [title, *(f"    {line[:LONGEST_LINE]}" for line in broke_off(log.read_text() if log else ""))]
             total += seen
-    print(f"\n== all rounds: {time.monotonic() - begun:.0f} s")
+            failures += failed
+    print(f"\n== all rounds: {time.monotonic() - begun:.0f} s", *failures, sep="\n")
     print(f"{total['passed']} passed, {total['failed']} failed, {total['skipped']} skipped")
     return 1 if total["failed"] else 0
 

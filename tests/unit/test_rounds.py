@@ -2,31 +2,54 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from tests import __main__ as rounds
 
-REPORT = '<testsuites><testsuite tests="7" failures="1" errors="2" skipped="1"/></testsuites>'
+REPORT = """<testsuites><testsuite>
+<testcase classname="tests.a" name="good"/>
+<testcase classname="tests.a" name="left"><skipped message="no shared"/></testcase>
+<testcase classname="tests.a" name="bad"><failure message="assert 1 == 2&#10;where 1 = one()">long</failure></testcase>
+<testcase classname="tests.a" name="worse"><error message="fixture failed">long</error></testcase>
+</testsuite></testsuites>"""
+INNER = """TASK [gke : The cluster]
+fatal: [localhost]: FAILED! => {"changed": false, "msg": "cluster c: QUOTA_EXCEEDED"}
+PLAY RECAP
+"""
 
 
-def test_counts_of_a_report(tmp_path: Path) -> None:
+def test_results_of_a_report(tmp_path: Path) -> None:
     (tmp_path / "a.xml").write_text(REPORT)
-    assert rounds.counts(tmp_path / "a.xml") == {"passed": 3, "failed": 3, "skipped": 1}
-    assert rounds.counts(tmp_path / "missing.xml") == {}
+    counts, failed = rounds.results(tmp_path / "a.xml")
+    assert counts == {"passed": 1, "failed": 2, "skipped": 1}
+    assert failed == ["tests.a::bad: assert 1 == 2", "tests.a::worse: fixture failed"]
+    assert rounds.results(tmp_path / "missing.xml") == ({}, [])
 
 
-def test_a_round_that_fails_or_takes_too_long_has_not_succeeded(capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_round_that_fails_or_takes_too_long_has_not_succeeded(
+    capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
     assert rounds.run("good", ["true"])
-    assert not rounds.run("bad", ["sh", "-c", "exit 3"])
+    assert not rounds.run("bad", ["sh", "-c", "echo why; exit 3"], log=tmp_path / "bad.log")
     assert not rounds.run("slow", ["sleep", "60"], 1)
     said = capfd.readouterr().out
     assert "bad: failed with exit status 3" in said
     assert "slow: was stopped, for it took longer than 1 s" in said
+    assert "why\n" in said
+    assert (tmp_path / "bad.log").read_text() == "why\n"
 
 
-def test_what_breaks_off_counts_as_failed(
+def test_what_a_scenario_failed_on_is_taken_from_the_playbook_that_it_ran() -> None:
+    outer = "\x1b[31mfatal: [localhost]: FAILED! => " + json.dumps({"rc": 2, "stdout": INNER}) + "\x1b[0m\nPLAY RECAP\n"
+    assert list(rounds.broke_off(outer)) == INNER.splitlines()[1:]
+    assert list(rounds.broke_off("WARNING\nno such driver")) == ["WARNING", "no such driver"]
+    assert list(rounds.broke_off("")) == []
+
+
+def test_what_breaks_off_counts_as_failed_and_is_said_again(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     for scenario in ("one", "two"):
@@ -34,6 +57,15 @@ def test_what_breaks_off_counts_as_failed(
         (tmp_path / "molecule" / scenario / "molecule.yml").touch()
     monkeypatch.setenv("SCENARIO_RESULTS", "")  # put back afterwards
     monkeypatch.setattr(rounds, "ROOT", tmp_path)
-    monkeypatch.setattr(rounds, "run", lambda title, command, seconds=None: "scenario" in title)
+
+    def run(title: str, command: list[str], seconds: int | None = None, log: Path | None = None) -> bool:
+        if log:
+            log.write_text(INNER)
+        return title == "molecule scenario one"
+
+    monkeypatch.setattr(rounds, "run", run)
     assert rounds.main() == 1
-    assert capfd.readouterr().out.splitlines()[-1].startswith("2 passed, 2 failed, 0 skipped")
+    said = capfd.readouterr().out.splitlines()
+    assert said[-1] == "1 passed, 3 failed, 0 skipped"
+    assert said[2:5] == ["tests without a world", "tests in sealed worlds", "molecule scenario two"]
+    assert "QUOTA_EXCEEDED" in said[5]
