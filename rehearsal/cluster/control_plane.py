@@ -17,7 +17,7 @@ from rehearsal.google.substrate import ClusterSpec
 from rehearsal.hypervisor.processes import Program, start, until
 from rehearsal.toolchain.catalog import program_path
 
-START_DEADLINE_SECONDS = 120.0
+START_DEADLINE_SECONDS = 300.0
 WEBHOOKS = "https://container.googleapis.com/_webhooks"
 
 

@@ -26,7 +26,7 @@ from rehearsal.toolchain.oci import NAME
 from rehearsal.world import addresses, cgroups, syscalls
 
 log = logging.getLogger(__name__)
-READY_DEADLINE_SECONDS = 90.0
+READY_DEADLINE_SECONDS = 240.0
 PAUSE_IMAGE = "registry.k8s.io/pause:3.10"
 CA_BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
 

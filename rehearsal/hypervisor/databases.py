@@ -17,7 +17,7 @@ from rehearsal.toolchain.debian import POSTGRESQL
 from rehearsal.world import syscalls
 
 VERSION = "POSTGRES_15"
-START_DEADLINE_SECONDS = 60.0
+START_DEADLINE_SECONDS = 180.0
 # PostgreSQL refuses to run as root, and a cache in root's home is closed to others: it sees both through mounts here.
 RUN = Path("/run/rehearsal-databases")
 ADMIN = "cloudsqladmin"  # the superuser that Cloud SQL itself keeps

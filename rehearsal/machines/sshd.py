@@ -24,7 +24,7 @@ from rehearsal.machines.spec import MachineSpec
 from rehearsal.world import addresses
 from rehearsal.world.commands import find_program, run
 
-START_SECONDS = 15.0
+START_SECONDS = 60.0
 STOP_SECONDS = 5.0
 REFRESH_SECONDS = 1.0
 USERS_URL = f"http://{addresses.METADATA}/computeMetadata/v1/oslogin/users?pagesize=500"

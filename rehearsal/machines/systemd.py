@@ -18,7 +18,7 @@ from rehearsal.machines.spec import MachineSpec
 from rehearsal.world import cgroups, syscalls
 from rehearsal.world.commands import find_program, run
 
-BOOT_SECONDS = 60.0
+BOOT_SECONDS = 180.0
 STOP_SECONDS = 15.0
 POLL_SECONDS = 0.05
 REBOOT_STATUS = 133

@@ -22,7 +22,7 @@ from .figures import Figure, Unmeasurable
 ROOT = Path(__file__).resolve().parents[2]
 WORLD = "bench-site"
 PACE, CALL_SECONDS = 0.05, 0.1
-LAYERS = ("site.yml", "--skip-tags", "system,gitops,acceptance,cluster,close")
+LAYERS = ("site.yml", "--skip-tags", "system,gitops,acceptance,way,close")
 RUN_SECONDS = 900
 _CHAIN = re.compile(r"Google took (\d+) s on the longest chain .*; the run took (\d+) s")
 
