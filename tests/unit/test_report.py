@@ -43,6 +43,15 @@ def test_the_longest_chain_follows_needs_by_link_and_by_name() -> None:
     assert sum(work.seconds for work in chain) == 62
 
 
+def test_enabled_apis_are_needed_by_all_that_begins_after_them() -> None:
+    timeline = [
+        {**entry("project services p", 0, 3), "foundation": True},
+        entry("network a", 2, 9),  # did not need them: it began before they were there
+        entry("network b", 3, 8),
+    ]
+    assert [work.resource for work in longest_chain(merge(timeline))] == ["project services p", "network b"]
+
+
 @given(st.lists(st.tuples(st.floats(0, 50), st.floats(0, 50)), max_size=8))
 def test_no_chain_is_longer_than_the_whole(spans: list[tuple[float, float]]) -> None:
     timeline = [entry(f"r{i}", a, a + b, f"r{i - 1}") for i, (a, b) in enumerate(spans)]

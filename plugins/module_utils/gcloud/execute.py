@@ -15,7 +15,7 @@ from typing import Any
 
 from .compare import drifts
 from .errors import DISABLED, PlatformError
-from .model import Caller, Drift, Resource, Spec, require
+from .model import Caller, Drift, Resource, Spec, require, title_of
 from .operations import Patience
 from .operations import wait as wait_for
 from .plan import (
@@ -125,10 +125,11 @@ class Executor:
                         "began": began,
                         "ended": time.time(),
                         "link": step.resource.link,
+                        "foundation": step.resource.kind.foundation,
                         "needs": sorted(
                             {
                                 *links_in(step.resource.spec),
-                                *(_title(plan, key) for key in plan.before[step.resource.key]),
+                                *map(title_of, {*plan.before[step.resource.key], *step.resource.after}),
                             }
                         ),
                     }
@@ -286,7 +287,3 @@ class Executor:
 
     def _drifts(self, step: Step) -> list[Drift]:
         return drifts(step.resource, step.spec, require(self.seen[step.resource.key], step.resource))
-
-
-def _title(plan: Plan, key: str) -> str:
-    return plan.steps[key].resource.title

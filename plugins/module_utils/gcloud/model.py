@@ -124,7 +124,8 @@ class Resource:
     """One resource a user wants (or wants gone).
 
     ``spec`` holds the wanted fields in the API's JSON names; what is not in it is left alone. ``params`` fill the
-    kind's path templates. ``after`` names resources (by key) that must come first beside those its spec refers to.
+    kind's path templates. ``after`` names resources (by key) that must come first beside those its spec refers to; one
+    that is not in the graph has come first already.
     ``unwanted``: it is there, is ours, and the options do not name it any more; it is removed.
     """
 
@@ -144,12 +145,18 @@ class Resource:
     @property
     def title(self) -> str:
         """How messages call it: "network mlops"."""
-        return f"{self.kind.name.replace('_', ' ')} {self.name}"
+        return title_of(self.key)
 
     @property
     def link(self) -> str:
         """Its relative resource name, which other resources refer to; '' for kinds without one."""
         return self.kind.link_of(self)
+
+
+def title_of(key: str) -> str:
+    """How messages call the resource of that key: "network mlops" for "network/mlops"."""
+    kind, _, name = key.partition("/")
+    return f"{kind.replace('_', ' ')} {name}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,6 +166,7 @@ class Kind(ABC):
     ``operation`` says how the answers of writes are awaited (operations.py). ``pending`` and ``failed`` tell, by field,
     the states of a resource that is still being made or removed, and of one that never will be.
     ``appears_with_parent``: making what it depends on may make it too. ``keep``: `state: absent` leaves it.
+    ``foundation``: all that begins after it could not begin without it, whatever it refers to.
     ``steady_reads``: how many reads in a row must find a new one before others may rely on it. ``repeats``: updates
     that make one change a call and are called until nothing drifts. ``guard`` says why what is there must not be
     removed now ('' if it may): it is asked of the whole graph before anything is removed.
@@ -171,6 +179,7 @@ class Kind(ABC):
     failed: Mapping[str, frozenset[str]] = field(default_factory=dict)
     appears_with_parent: bool = False
     keep: bool = False
+    foundation: bool = False
     steady_reads: int = 1
     repeats: frozenset[str] = frozenset()
     guard: Callable[[Caller, Resource, Spec], str] | None = None

@@ -39,14 +39,14 @@ class Patience:
         self.started = self.clock()
 
     def polls(self, what: str, last: Mapping[str, str]) -> Iterator[None]:
-        """Yield after pauses of a twelfth of the time waited so far (0.2 s to 4 s) until the deadline; then raise.
+        """Yield after pauses of a twentieth of the time waited so far (0.2 s to 4 s) until the deadline; then raise.
 
         *last* is the caller's: its ``state`` is shown as progress and in the error, there with its ``operation``.
         """
         began = told = self.clock()
         while True:
             now = self.clock()
-            pause = min(max((now - began) / 12, SHORTEST_PAUSE), LONGEST_PAUSE)
+            pause = min(max((now - began) / 20, SHORTEST_PAUSE), LONGEST_PAUSE)
             if now + pause > self.started + self.seconds:
                 name = f" (operation {last['operation']})" if last.get("operation") else ""
                 raise PlatformError(

@@ -28,7 +28,10 @@ class Task:
 
 @dataclass
 class Work:
-    """What one resource took: from the first request until it was ready, over all tasks that had to do with it."""
+    """What one resource took: from the first request until it was ready, over all tasks that had to do with it.
+
+    ``foundation``: what begins after it needs it, and need not say so.
+    """
 
     resource: str
     action: str
@@ -36,12 +39,18 @@ class Work:
     ended: float
     link: str = ""
     needs: frozenset[str] = frozenset()
+    foundation: bool = False
     critical: bool = False
 
     @property
     def seconds(self) -> float:
         """How long it took."""
         return max(self.ended - self.began, 0.0)
+
+    def needs_work(self, other: Work) -> bool:
+        """Whether it could not begin before *other* had ended."""
+        named = other.foundation or other.resource in self.needs or (other.link and other.link in self.needs)
+        return bool(named) and other.ended <= self.began + SLACK_SECONDS
 
 
 @dataclass
@@ -93,7 +102,8 @@ def merge(timeline: Iterable[Mapping[str, Any]]) -> list[Work]:
             latest[name].ended = max(latest[name].ended, ended)
             continue
         needs = frozenset(map(str, entry.get("needs") or ()))
-        latest[name] = Work(name, action, began, ended, str(entry.get("link", "")), needs)
+        link, foundation = str(entry.get("link", "")), bool(entry.get("foundation"))
+        latest[name] = Work(name, action, began, ended, link, needs, foundation)
         found.append(latest[name])
     return found
 
@@ -103,12 +113,7 @@ def longest_chain(works: Sequence[Work]) -> list[Work]:
     best: list[tuple[float, int | None]] = []  # for each work: the chain that ends with it, and the one before it
     ordered = sorted(works, key=lambda work: work.ended)
     for work in ordered:
-        before = [
-            place
-            for place, other in enumerate(ordered[: len(best)])
-            if (other.resource in work.needs or (other.link and other.link in work.needs))
-            and other.ended <= work.began + SLACK_SECONDS
-        ]
+        before = [place for place, other in enumerate(ordered[: len(best)]) if work.needs_work(other)]
         first = max(before, key=lambda place: best[place][0], default=None)
         best.append((work.seconds + (0.0 if first is None else best[first][0]), first))
     chain: list[Work] = []

@@ -7,9 +7,10 @@ from typing import Any
 
 from ..kinds.data import BUCKET, DATABASE, DATABASE_USER, PURGE, REPOSITORY, SECRET, SECRET_VALUE, SQL_INSTANCE
 from ..kinds.iam import BUCKET_POLICY, REPOSITORY_POLICY, SECRET_POLICY, PolicyKind
+from ..kinds.network import CONNECTION
 from ..model import Output, Resource, Spec
 from .identity import role_pairs
-from .network import MARK, given
+from .network import MARK, PRIVATE_SERVICES, given
 
 SECRET_LENGTH = 32
 
@@ -111,7 +112,8 @@ def _database(
         }
     )
     spec = {"databaseVersion": instance["version"], "region": instance["region"], "settings": settings}
-    made = Resource(SQL_INSTANCE, instance["name"], spec, params, wait=wait)
+    reached = (f"{CONNECTION.name}/{PRIVATE_SERVICES}",)  # the network layer makes it
+    made = Resource(SQL_INSTANCE, instance["name"], spec, params, reached, wait)
     inside: list[Resource] = []
     place = {**params, "instance": instance["name"]}
     for name in instance.get("databases") or []:

@@ -11,6 +11,7 @@ from ..errors import DISABLED, PlatformError
 from ..kinds.network import CONNECTION, FIREWALL, NETWORK, PEERING_RANGE, ROUTER, SUBNETWORK
 from ..model import Caller, Resource, Spec
 
+PRIVATE_SERVICES = "servicenetworking.googleapis.com"
 MARK = "Managed by the MLOps platform's playbooks"  # networks have no labels; ownership shows in the description
 
 
@@ -158,7 +159,7 @@ def _private_services(network: Resource, wanted: Mapping[str, Any]) -> list[Reso
     )
     connection = Resource(
         CONNECTION,
-        "servicenetworking.googleapis.com",
+        PRIVATE_SERVICES,
         {"reservedPeeringRanges": [wanted["name"]]},
         {**network.params, "network": network.name},
         after=(network.key, peering.key),

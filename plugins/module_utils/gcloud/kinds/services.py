@@ -18,6 +18,7 @@ class EnabledServices(Kind):
     operation: str = "serviceusage"
     fields: tuple[Field, ...] = (Field("enabled", compare="includes"),)
     keep: bool = True
+    foundation: bool = True
 
     def read(self, api: Caller, resource: Resource) -> Spec:
         """The wanted services that are on."""
