@@ -52,13 +52,23 @@ def test_modules_after_one_another_ask_for_one_token(bare: Google, monkeypatch: 
 def test_a_token_of_another_key_or_near_its_end_is_not_used(bare: Google, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(clients, "_tokens", {})
     first = clients.Api().access_token()
-    (name,) = clients.known()
-    clients.remember({name: {"token": first, "expiry": "2026-01-01T00:00:00"}})
+    (name,) = clients.known()["tokens"]
+    clients.remember({"tokens": {name: {"token": first, "expiry": "2026-01-01T00:00:00"}}, "numbers": {}})
     second = clients.Api().access_token()
     assert second != first
     key = Path(os.environ["GOOGLE_APPLICATION_CREDENTIALS"])
     os.utime(key, ns=(0, key.stat().st_mtime_ns + 1))
     assert clients.Api().access_token() not in (first, second)
+
+
+def test_modules_after_one_another_ask_once_for_the_number_of_a_project(
+    bare: Google, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number = bare.api.project_number(bare.project)
+    told = json.loads(json.dumps(clients.known()))
+    monkeypatch.setattr(clients, "_numbers", {})
+    clients.remember(told)
+    assert clients.Api(access_token="refused").project_number(bare.project) == number
 
 
 def test_a_token_that_was_given_is_used_as_it_is(bare: Google) -> None:

@@ -31,6 +31,10 @@ class FakeApi:
         self._numbers = itertools.count(1)
         self._lock = threading.RLock()
 
+    def project_number(self, project: str) -> str:
+        """The same for every project."""
+        return "1"
+
     def call(
         self,
         service: str,

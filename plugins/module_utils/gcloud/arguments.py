@@ -16,7 +16,7 @@ except ImportError:
 from .clients import Api
 from .errors import PlatformError
 from .execute import Executor
-from .model import Resource, Spec
+from .model import Caller, Nothing, Resource, Spec
 from .operations import Patience
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def state_of(have: Spec | None) -> str:
 
 def run_graph(
     module: AnsibleModule,
-    build: Callable[[dict[str, Any], Api], Sequence[Resource]],
+    build: Callable[[dict[str, Any], Caller], Sequence[Resource]],
     outputs: Callable[[Mapping[str, Spec | None]], dict[str, Any]] = lambda seen: {},
 ) -> None:
     """Make the graph that *build* derives from the module's options true (or absent), or tell what that would change.
@@ -114,7 +114,8 @@ def run_graph(
         executor = Executor(api, Patience(float(module.params["timeout"]), tell), look_only=looking)
         timeline = executor.timeline
         absent = module.params.get("state") == "absent"
-        plan = executor.plan(build(module.params, api), absent=absent, refuse=not compare_only)
+        graph = executor.look_ahead(build(module.params, Nothing()), lambda: build(module.params, api))
+        plan = executor.plan(graph, absent=absent, refuse=not compare_only)
         if not looking:
             executor.apply(plan)
         result = outputs(executor.seen)

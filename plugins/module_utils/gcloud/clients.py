@@ -54,7 +54,8 @@ VERSIONS: Mapping[str, str] = {
     "storage": "v1",
 }
 CALL_SECONDS = 60.0
-_tokens: dict[str, dict[str, str]] = {}  # what :func:`known` tells
+_tokens: dict[str, dict[str, str]] = {}  # what :func:`known` tells: by credentials,
+_numbers: dict[str, str] = {}  # and by project id
 
 
 class Api:
@@ -124,6 +125,16 @@ class Api:
             token = page.get("nextPageToken")
             if not token:
                 return found
+
+    def project_number(self, project: str) -> str:
+        """The number of the project of that id, asked for once a run: neither is ever given to another project."""
+        if project not in _numbers:
+            self.learn(self.call("cloudresourcemanager", "projects.get", {"name": f"projects/{project}"}))
+        return _numbers[project]
+
+    def learn(self, project: Mapping[str, Any]) -> None:
+        """Take the number from Google's answer about a project."""
+        _numbers[project["projectId"]] = str(project["name"]).removeprefix("projects/")
 
     def access_token(self) -> str:
         """An OAuth access token of this identity, valid for some minutes at least."""
@@ -289,15 +300,16 @@ def preload() -> Iterator[bool]:
         yield number < len(_BY_ALL)
 
 
-def known() -> dict[str, dict[str, str]]:
-    """The access tokens of this process by their credentials, for :func:`remember` in one that is trusted as much."""
-    return _tokens
+def known() -> dict[str, dict[str, Any]]:
+    """Access tokens and projects' numbers, for :func:`remember` in a process that is trusted as much."""
+    return {"tokens": _tokens, "numbers": _numbers}
 
 
-def remember(tokens: Mapping[str, dict[str, str]]) -> None:
-    """Use *tokens* for as long as they are valid, and have the keys ready that they were had for."""
-    _tokens.update(tokens)
-    for name in tokens:
+def remember(told: Mapping[str, Mapping[str, Any]]) -> None:
+    """Use what was :func:`known`: tokens for as long as they are valid; and have the keys ready they were had for."""
+    _numbers.update(told["numbers"])
+    _tokens.update(told["tokens"])
+    for name in told["tokens"]:
         path, file, written, _ = json.loads(name)
         if file:
             with suppress(Exception):  # gone since, or changed: whoever needs it says so

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor
 from concurrent.futures import wait as wait_any
 from graphlib import TopologicalSorter
@@ -56,11 +56,24 @@ class Executor:
         self.done: list[str] = []
         self.timeline: list[dict[str, Any]] = []
         self._created: set[str] = set()
+        self._ahead: dict[str, Spec | None] = {}
+
+    def look_ahead(self, known: Sequence[Resource], listing: Callable[[], Sequence[Resource]]) -> Sequence[Resource]:
+        """What *listing* finds by asking Google; *known*, which is most of it, is read meanwhile, for one plan."""
+        with ThreadPoolExecutor(1) as pool:
+            found = pool.submit(listing)
+            self._ahead = self.observe(known)
+            return found.result()
 
     def observe(self, wanted: Sequence[Resource]) -> dict[str, Spec | None]:
         """Read all of *wanted* in parallel."""
+        ahead, self._ahead = self._ahead, {}
+
+        def read(resource: Resource) -> Spec | None:
+            return ahead[resource.key] if resource.key in ahead else self._read(resource)
+
         with ThreadPoolExecutor(WORKERS) as pool:
-            self.seen = dict(zip([item.key for item in wanted], pool.map(self._read, wanted), strict=True))
+            self.seen = dict(zip([item.key for item in wanted], pool.map(read, wanted), strict=True))
         return self.seen
 
     def plan(self, wanted: Sequence[Resource], *, absent: bool = False, refuse: bool = True) -> Plan:

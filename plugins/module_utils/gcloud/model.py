@@ -49,6 +49,28 @@ class Caller(Protocol):
     def pages(self, service: str, method: str, params: Mapping[str, Any], items: str = ...) -> list[Any]:
         """Read a whole listing."""
 
+    def project_number(self, project: str) -> str:
+        """The number of the project of that id."""
+
+
+class Nothing:
+    """A Caller for whom Google has nothing, for the resources that options alone ask for. Nobody is asked."""
+
+    def call(self, *_: Any, **__: Any) -> dict[str, Any]:
+        """An empty answer."""
+        return {}
+
+    def get(self, *_: Any, **__: Any) -> None:
+        """No such thing."""
+
+    def pages(self, *_: Any, **__: Any) -> list[Any]:
+        """An empty listing."""
+        return []
+
+    def project_number(self, _: str) -> str:
+        """None."""
+        return ""
+
 
 @dataclass(frozen=True)
 class Output:

@@ -112,6 +112,7 @@ def _state(api: Api, project: str) -> None:
         if error.code in (403, 404):
             error.hint = NOT_FOUND
         raise error.about("read", f"project {project}") from error
+    api.learn(seen)
     if seen.get("state", "ACTIVE") != "ACTIVE":
         raise PlatformError(
             f"it is in the state {seen['state']}",

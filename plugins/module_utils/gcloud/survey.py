@@ -77,8 +77,7 @@ def _audience(api: Caller, project: str, balancer: Mapping[str, Any]) -> str:
     """What Identity-Aware Proxy's assertions for a global backend service are for; empty while there is none."""
     if not balancer["backend_service_id"]:
         return ""
-    found = api.call("cloudresourcemanager", "projects.get", {"name": f"projects/{project}"})
-    return f"/{found['name']}/global/backendServices/{balancer['backend_service_id']}"
+    return f"/projects/{api.project_number(project)}/global/backendServices/{balancer['backend_service_id']}"
 
 
 def neighbours(api: Caller, project: str, network: str, known: Collection[str]) -> list[dict[str, str]]:

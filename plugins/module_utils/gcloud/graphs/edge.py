@@ -144,17 +144,20 @@ def _outdated(api: Caller, options: Mapping[str, Any], wanted: Sequence[Resource
     """
     parent = kinds.CERTIFICATES.format(project=options["project"])
     bundle = {"project": options["project"], "map": options["name"]}
-    found: list[Resource] = []
-    before = tuple(resource.key for resource in wanted if resource.kind is kinds.MAP_ENTRY)
-    for kind, place, items, params in (
+    asked = (
         (kinds.MAP_ENTRY, f"{parent}/certificateMaps/{options['name']}", "certificateMapEntries", bundle),
         (kinds.CERTIFICATE, parent, "certificates", {"project": options["project"]}),
         (kinds.DNS_AUTHORIZATION, parent, "dnsAuthorizations", {"project": options["project"]}),
-    ):
+    )
+    with ThreadPoolExecutor() as pool:
+        listed = pool.map(lambda row: _marked(api, f"{row[0].collection}.list", row[1], row[2]), asked)
+    found: list[Resource] = []
+    before = tuple(resource.key for resource in wanted if resource.kind is kinds.MAP_ENTRY)
+    for (kind, _, _, params), there in zip(asked, listed, strict=True):
         names = {resource.name for resource in wanted if resource.kind is kind}
         old = [
             Resource(kind, name, {}, dict(params), before, unwanted=True)
-            for name in _marked(api, f"{kind.collection}.list", place, items)
+            for name in there
             if name.startswith(f"{options['name']}-") and name not in names
         ]
         found += old

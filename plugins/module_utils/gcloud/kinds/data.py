@@ -10,6 +10,7 @@ import base64
 import secrets
 import string
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from ..errors import PlatformError
@@ -241,16 +242,17 @@ class DatabaseUser(Kind):
     def read(self, api: Caller, resource: Resource) -> Spec | None:
         """The user and the version of the secret that was set; None when there is no such user."""
         place = {"project": resource.params["project"], "instance": resource.params["instance"]}
-        try:
-            listed = api.call("sqladmin", "users.list", place).get("items") or []
-        except PlatformError as error:
-            if error.code in (400, 403, 404):  # no instance, or one that is being made
-                return None
-            raise
+        with ThreadPoolExecutor(1) as pool:
+            asked = pool.submit(api.get, "secretmanager", "projects.secrets.get", {"name": self._secret(resource)})
+            try:
+                listed = api.call("sqladmin", "users.list", place).get("items") or []
+            except PlatformError as error:
+                if error.code in (400, 403, 404):  # no instance, or one that is being made
+                    return None
+                raise
         if not any(user.get("name") == resource.name for user in listed):
             return None
-        secret = api.get("secretmanager", "projects.secrets.get", {"name": self._secret(resource)}) or {}
-        return {"passwordVersion": lookup(secret, f"annotations.{self._mark(resource)}", "")}
+        return {"passwordVersion": lookup(asked.result() or {}, f"annotations.{self._mark(resource)}", "")}
 
     def create(self, api: Caller, resource: Resource, spec: Spec) -> Spec:
         """Make the user with the secret's value."""

@@ -200,8 +200,8 @@ class ServiceConnection(Kind):
     @staticmethod
     def _network(api: Caller, resource: Resource) -> str:
         """The network as Service Networking wants it: by project number."""
-        project = api.call("cloudresourcemanager", "projects.get", {"name": f"projects/{resource.params['project']}"})
-        return f"{project['name']}/global/networks/{resource.params['network']}"
+        number = api.project_number(resource.params["project"])
+        return f"projects/{number}/global/networks/{resource.params['network']}"
 
 
 CONNECTION = ServiceConnection()
