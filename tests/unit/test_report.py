@@ -62,8 +62,8 @@ def test_no_chain_is_longer_than_the_whole(spans: list[tuple[float, float]]) -> 
 
 def test_the_sentence_names_the_chain() -> None:
     said = sentence(a_run())
-    assert "Google took 62 s on the longest chain (network a > cluster c > pool)" in said
-    assert "the run took 65 s" in said
+    assert "Google took 62.0 s on the longest chain (network a > cluster c > pool)" in said
+    assert "the run took 65.0 s" in said
     assert sentence(Run("x", 0, 5)) == ""
 
 

@@ -132,4 +132,4 @@ def sentence(run: Run) -> str:
         return ""
     names = [work.resource for work in chain]
     shown = " > ".join(names if len(names) <= 4 else [*names[:2], "...", *names[-2:]])
-    return f"Google took {total:.0f} s on the longest chain ({shown}); the run took {run.seconds:.0f} s."
+    return f"Google took {total:.1f} s on the longest chain ({shown}); the run took {run.seconds:.1f} s."

@@ -116,15 +116,17 @@ def _database(
     made = Resource(SQL_INSTANCE, instance["name"], spec, params, reached, wait)
     inside: list[Resource] = []
     place = {**params, "instance": instance["name"]}
+    turn: tuple[str, ...] = (made.key,)  # an instance refuses what comes while it is at something else
     for name in instance.get("databases") or []:
-        inside.append(Resource(DATABASE, name, {"charset": "UTF8"}, place, (made.key,)))
+        inside.append(Resource(DATABASE, name, {"charset": "UTF8"}, place, turn))
+        turn = (made.key, inside[-1].key)
     for user in instance.get("users") or []:
         secret = user["password_secret"]
         secret_parts = _secret({"name": secret, "members": user.get("secret_members")}, labels, params)
         version = Output(f"secret_value/{secret}", "version")
         where = {**place, "secret": secret}
-        after = (made.key,)
-        inside += [*secret_parts, Resource(DATABASE_USER, user["name"], {"passwordVersion": version}, where, after)]
+        inside += [*secret_parts, Resource(DATABASE_USER, user["name"], {"passwordVersion": version}, where, turn)]
+        turn = (made.key, inside[-1].key)
     if options.get("state") == "absent":  # databases and users go with their instance, or stay with it
         return [made, *(part for part in inside if part.kind not in (DATABASE, DATABASE_USER))]
     return [made, *inside] if wait else [made]
