@@ -22,36 +22,27 @@ from xml.etree import ElementTree
 ROOT = Path(__file__).resolve().parents[1]
 TEST_SECONDS = 600
 SCENARIO_SECONDS = 1800
-TEE_SECONDS = 10
 SHOWN_LINES = 20
 LONGEST_LINE = 500
-COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+DECORATION = re.compile(r"\x1b\[[0-9;]*m|^\d{4}-\d\d-\d\d [\d:,]+ p=.*?\| ", re.MULTILINE)
 PYTEST = (sys.executable, "-m", "pytest", "tests", f"--timeout={TEST_SECONDS}", "-p", "no:cacheprovider")
 # in the order of the files: by number of tests the few that take minutes would come last, one core idle beside them
 WORKERS = ("-n", str(os.cpu_count() or 1), "--dist", "loadfile", "--no-loadscope-reorder")
 
 
 def run(title: str, command: list[str], seconds: int | None = None, log: Path | None = None) -> bool:
-    """Run one round; True if it succeeded. `log` gets what it prints, beside the terminal."""
+    """Run one round; True if it succeeded. Ansible writes into `log` what it prints, without colours and frames."""
     print(f"\n== {title}", flush=True)
     begun = time.monotonic()
     programs = {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
-    output = subprocess.PIPE if log else None
-    process = subprocess.Popen(
-        command, cwd=ROOT, env={**os.environ, **programs}, stdout=output, stderr=subprocess.STDOUT if log else None
-    )
-    tee = subprocess.Popen(["tee", "-i", log], stdin=process.stdout) if log else None
+    noted = {"ANSIBLE_LOG_PATH": str(log)} if log else {}
     try:
-        status = process.wait(seconds)
+        status = subprocess.run(
+            command, cwd=ROOT, env={**os.environ, **programs, **noted}, timeout=seconds, check=False
+        ).returncode
         ended = "succeeded" if status == 0 else f"failed with exit status {status}"
     except subprocess.TimeoutExpired:
-        process.kill()
         ended = f"was stopped, for it took longer than {seconds} s"
-    if tee:
-        try:
-            tee.wait(TEE_SECONDS)
-        except subprocess.TimeoutExpired:  # something that the round has left behind holds the pipe
-            tee.kill()
     print(f"== {title}: {ended} ({time.monotonic() - begun:.0f} s)", flush=True)
     return ended == "succeeded"
 
@@ -72,17 +63,17 @@ def results(report: Path) -> tuple[Counter[str], list[str]]:
 
 def broke_off(output: str) -> Iterator[str]:
     """The lines of Ansible's output that tell what it failed on, be it in a playbook that a task of it ran."""
-    lines = COLOURS.sub("", output).splitlines()
+    lines = DECORATION.sub("", output).splitlines()
     fatal = [number for number, line in enumerate(lines) if line.startswith("fatal: ")]
     if not fatal:
         yield from lines[-SHOWN_LINES:]
         return
     line = lines[fatal[-1]]
     try:
-        said = json.loads(line.partition(" => ")[2]).get("stdout")
+        result = json.loads(line.partition(" => ")[2])
     except ValueError:
-        said = None
-    if said:
+        result = {}
+    if said := "\n".join(filter(None, (result.get("stdout"), result.get("stderr")))):
         yield from broke_off(said)
     else:
         yield from lines[fatal[-1] :][:SHOWN_LINES]
@@ -113,7 +104,8 @@ def main() -> int:
             if log or not (succeeded or failed):  # or pytest itself broke off
                 seen["passed" if succeeded else "failed"] += 1
             if not (succeeded or failed):
-                failed = [title, *(f"    {line[:LONGEST_LINE]}" for line in broke_off(log.read_text() if log else ""))]
+                said = log.read_text() if log and log.exists() else ""
+                failed = [title, *(f"    {line[:LONGEST_LINE]}" for line in broke_off(said))]
             total += seen
             failures += failed
     print(f"\n== all rounds: {time.monotonic() - begun:.0f} s", *failures, sep="\n")
