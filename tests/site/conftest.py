@@ -60,6 +60,10 @@ class Site:
         found: list[dict[str, Any]] = json.loads(self.ask(f"/calls?since={since}"))["calls"]
         return found
 
+    def newest_call(self) -> int:
+        """The number of the newest call of all; 0 where there was none."""
+        return max((int(call["id"]) for call in self.calls()), default=0)
+
 
 @contextmanager
 def empty_world(name: str, state: Path) -> Iterator[Site]:

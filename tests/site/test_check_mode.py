@@ -25,8 +25,7 @@ def state(site: Site) -> tuple[str, str]:
 @pytest.fixture(scope="module")
 def before(site: Site) -> tuple[tuple[str, str], int]:
     """State and last call before the playbook ran."""
-    calls = site.calls()
-    return state(site), calls[-1]["id"] if calls else 0
+    return state(site), site.newest_call()
 
 
 @pytest.fixture(scope="module")

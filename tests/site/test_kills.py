@@ -86,11 +86,11 @@ def chain(site: Site, seed: int, kills: int) -> tuple[int, dict[str, Any]]:
     rehearsal("reset", "--world", WORLD)
     killed, calls = 0, FIRST_CALLS
     for _ in range(2 * kills):
-        begun = site.calls()[-1:]
+        begun = site.newest_call()
         if kill(site, chance.randint(1, calls)):
             killed, calls = killed + 1, min(calls, LATER_CALLS)
         else:
-            calls = len(site.calls(begun[0]["id"] if begun else 0))
+            calls = len(site.calls(begun))
         if killed == kills:
             break
     return killed, finish(site)

@@ -49,7 +49,7 @@ def writes(site: Site, since: int) -> list[str]:
 def last(site: Site) -> int:
     """The newest call's number, once the watcher of the run before has released the lock."""
     until(lambda: not _locked(site), "the run before to release its lock", LOCKED_SECONDS)
-    return int(site.calls()[-1]["id"])
+    return site.newest_call()
 
 
 def _locked(site: Site) -> bool:

@@ -32,15 +32,9 @@ def writes(site: Site, since: int) -> list[str]:
     return [call["method"] for call in site.calls(since) if call["method"].rpartition(".")[2] not in READS]
 
 
-def last_call(site: Site) -> int:
-    """Number of the newest call."""
-    calls = site.calls()
-    return calls[-1]["id"] if calls else 0
-
-
 @pytest.mark.parametrize(("settings", "expected"), SETTINGS, ids=lambda value: "-".join(value)[:40])
 def test_a_bad_setting_is_refused_before_any_call(site: Site, settings: dict[str, Any], expected: list[str]) -> None:
-    before = last_call(site)
+    before = site.newest_call()
     done = site.play("-e", json.dumps(settings))
     assert done.returncode == 2, done.stdout + done.stderr
     for part in expected:
@@ -56,7 +50,7 @@ def test_all_bad_settings_are_told_at_once(site: Site) -> None:
 
 
 def test_an_unknown_project_is_refused_before_any_write(site: Site) -> None:
-    before = last_call(site)
+    before = site.newest_call()
     done = site.play("-e", "platform_project=acme-nowhere")
     assert done.returncode == 2, done.stdout + done.stderr
     assert "acme-nowhere" in done.stdout
@@ -65,7 +59,7 @@ def test_an_unknown_project_is_refused_before_any_write(site: Site) -> None:
 
 
 def test_missing_credentials_are_refused_before_any_call(site: Site, tmp_path: Path) -> None:
-    before = last_call(site)
+    before = site.newest_call()
     done = site.play(env={"GOOGLE_APPLICATION_CREDENTIALS": str(tmp_path / "nowhere.json")})
     assert done.returncode == 2, done.stdout + done.stderr
     assert "GOOGLE_APPLICATION_CREDENTIALS" in done.stdout
@@ -74,7 +68,7 @@ def test_missing_credentials_are_refused_before_any_call(site: Site, tmp_path: P
 
 
 def test_a_missing_git_token_is_refused_before_any_call(site: Site) -> None:
-    before = last_call(site)
+    before = site.newest_call()
     done = site.play(env={"PLATFORM_GIT_TOKEN": ""})
     assert done.returncode == 2, done.stdout + done.stderr
     assert "gitops_token" in done.stdout

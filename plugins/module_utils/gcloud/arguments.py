@@ -114,8 +114,8 @@ def run_graph(
         executor = Executor(api, Patience(float(module.params["timeout"]), tell), look_only=looking)
         timeline = executor.timeline
         absent = module.params.get("state") == "absent"
-        graph = executor.look_ahead(build(module.params, Nothing()), lambda: build(module.params, api))
-        plan = executor.plan(graph, absent=absent, refuse=not compare_only)
+        graph, ahead = executor.look_ahead(build(module.params, Nothing()), lambda: build(module.params, api))
+        plan = executor.plan(graph, absent=absent, refuse=not compare_only, ahead=ahead)
         if not looking:
             executor.apply(plan)
         result = outputs(executor.seen)

@@ -6,11 +6,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor
 from concurrent.futures import wait as wait_any
 from graphlib import TopologicalSorter
 from itertools import groupby
+from types import MappingProxyType
 from typing import Any
 
 from .compare import drifts
@@ -56,18 +57,20 @@ class Executor:
         self.done: list[str] = []
         self.timeline: list[dict[str, Any]] = []
         self._created: set[str] = set()
-        self._ahead: dict[str, Spec | None] = {}
 
-    def look_ahead(self, known: Sequence[Resource], listing: Callable[[], Sequence[Resource]]) -> Sequence[Resource]:
-        """What *listing* finds by asking Google; *known*, which is most of it, is read meanwhile, for one plan."""
+    def look_ahead(
+        self, known: Sequence[Resource], listing: Callable[[], Sequence[Resource]]
+    ) -> tuple[Sequence[Resource], dict[str, Spec | None]]:
+        """What *listing* finds by asking Google, and what was read meanwhile of *known*, which is most of it."""
         with ThreadPoolExecutor(1) as pool:
             found = pool.submit(listing)
-            self._ahead = self.observe(known)
-            return found.result()
+            ahead = self.observe(known)
+            return found.result(), ahead
 
-    def observe(self, wanted: Sequence[Resource]) -> dict[str, Spec | None]:
-        """Read all of *wanted* in parallel."""
-        ahead, self._ahead = self._ahead, {}
+    def observe(
+        self, wanted: Sequence[Resource], ahead: Mapping[str, Spec | None] = MappingProxyType({})
+    ) -> dict[str, Spec | None]:
+        """Read all of *wanted* in parallel, but for what was read *ahead*."""
 
         def read(resource: Resource) -> Spec | None:
             return ahead[resource.key] if resource.key in ahead else self._read(resource)
@@ -76,12 +79,20 @@ class Executor:
             self.seen = dict(zip([item.key for item in wanted], pool.map(read, wanted), strict=True))
         return self.seen
 
-    def plan(self, wanted: Sequence[Resource], *, absent: bool = False, refuse: bool = True) -> Plan:
+    def plan(
+        self,
+        wanted: Sequence[Resource],
+        *,
+        absent: bool = False,
+        refuse: bool = True,
+        ahead: Mapping[str, Spec | None] = MappingProxyType({}),
+    ) -> Plan:
         """Read and plan. Raises PlatformError where something that would be removed is protected.
 
-        *refuse* off: what Google cannot change is planned like the rest; such a plan is for looking at.
+        *refuse* off: what Google cannot change is planned like the rest; such a plan is for looking at. *ahead*: what
+        :meth:`look_ahead` has read.
         """
-        plan = make_plan(wanted, self.observe(wanted), absent=absent, refuse=refuse)
+        plan = make_plan(wanted, self.observe(wanted, ahead), absent=absent, refuse=refuse)
         if absent:
             self._ask_guards(plan)
         return plan
