@@ -96,14 +96,15 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as name:
         os.environ["SCENARIO_RESULTS"] = name
         for title, command, report, log in rounds(Path(name)):
-            if log:  # the scenario's steps are a test, too
+            if log:  # a scenario, whose steps are a test, too
                 succeeded = run(title, command, SCENARIO_SECONDS, log)
             else:
                 succeeded = run(title, [*command, f"--junitxml={report}"])
             seen, failed = results(report)
-            if log or not (succeeded or failed):  # or pytest itself broke off
+            no_test_tells = not (succeeded or failed)
+            if log or no_test_tells:
                 seen["passed" if succeeded else "failed"] += 1
-            if not (succeeded or failed):
+            if no_test_tells:
                 said = log.read_text() if log and log.exists() else ""
                 failed = [title, *(f"    {line[:LONGEST_LINE]}" for line in broke_off(said))]
             total += seen

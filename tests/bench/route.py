@@ -12,7 +12,7 @@ from rehearsal.errors import RehearsalError
 from rehearsal.world import lifecycle, namespaces, record
 
 from .figures import Figure, Unmeasurable
-from .site import play, rehearsal
+from .site import PLATFORM, rehearsal, timed
 
 WORLD = "bench-route"
 TIMES = 9
@@ -30,7 +30,7 @@ def measure() -> list[Figure]:
         os.environ["REHEARSAL_STATE"] = state
         lifecycle.up(WORLD, "real", lambda line: None)
         try:
-            play(WORLD, "site.yml")
+            timed(WORLD, *PLATFORM, "site.yml")
             probe = (sys.executable, "-m", "tests.frontdoor.route_change", str(TIMES))
             said = rehearsal("run", "--world", WORLD, "--", *probe)
         finally:

@@ -21,8 +21,12 @@ from .figures import Figure, Unmeasurable
 ROOT = Path(__file__).resolve().parents[2]
 WORLD = "bench-site"
 PACE, CALL_SECONDS = 0.05, 0.1
-LAYERS = ("site.yml", "--skip-tags", "system,gitops,acceptance,way,close")
-THEIRS, OURS = "tests/bench/five_theirs.yml", "tests/bench/five_ours.yml"
+PLAYBOOK = str(Path(sys.executable).with_name("ansible-playbook"))
+PLATFORM = (PLAYBOOK, "-i", "inventories/rehearsal")
+LAYERS = (*PLATFORM, "site.yml", "--skip-tags", "system,gitops,acceptance,way,close")
+OURS = (*PLATFORM, "tests/bench/five_ours.yml")
+# google.cloud's modules run without this project's settings, as they do for its users
+THEIRS = ("env", "ANSIBLE_CONFIG=tests/bench/plain.cfg", PLAYBOOK, "tests/bench/five_theirs.yml")
 TIMED = 'exec 2>&1; TIMEFORMAT=%R; time "$@"'  # the last word is the seconds
 RUN_SECONDS = 900
 _CHAIN = re.compile(r"Google took ([\d.]+) s on the longest chain")
@@ -39,27 +43,24 @@ def rehearsal(*words: str) -> str:
     return done.stdout
 
 
-def play(world: str, *words: str) -> tuple[float, str]:
-    """Seconds that a playbook took in the world, and what it said. THEIRS runs without this project's settings.
+def timed(world: str, *command: str) -> tuple[float, str]:
+    """Seconds that a command took in the world, and what it said. Raises RuntimeError if it fails.
 
     The world's own way in, a Python program that starts, is not counted.
     """
-    program = str(Path(sys.executable).with_name("ansible-playbook"))
-    plain = ("env", f"ANSIBLE_CONFIG={Path(THEIRS).with_name('plain.cfg')}", program)
-    command = plain if words[0] == THEIRS else (program, "-i", "inventories/rehearsal")
-    said = rehearsal("run", "--world", world, "--", "bash", "-c", TIMED, "bash", *command, *words)
+    said = rehearsal("run", "--world", world, "--", "bash", "-c", TIMED, "bash", *command)
     return float(said.rsplit(maxsplit=1)[-1]), said
 
 
-def _nothing_to_do(*words: str) -> float:
+def _nothing_to_do(*command: str) -> float:
     """Seconds of a run that changes nothing, while each of Google's answers takes CALL_SECONDS longer."""
     rehearsal("fault", "add", "--world", WORLD, "*", "--kind", f"slow:{CALL_SECONDS:g}", "--count", "0")
     try:
-        seconds, said = play(WORLD, *words)
+        seconds, said = timed(WORLD, *command)
     finally:
         rehearsal("fault", "clear", "--world", WORLD)
     if not re.search(r"changed=0 .*failed=0", said):
-        raise RuntimeError(f"{' '.join(words)} was to change nothing:\n{said[-2000:]}")
+        raise RuntimeError(f"{' '.join(command)} was to change nothing:\n{said[-2000:]}")
     return seconds
 
 
@@ -81,7 +82,7 @@ def measure() -> list[Figure]:
 
 def _site() -> list[Figure]:
     rehearsal("time", "--world", WORLD, str(PACE))
-    cold, said = play(WORLD, *LAYERS)
+    cold, said = timed(WORLD, *LAYERS)
     chain = _CHAIN.search(said)
     if chain is None:
         raise RuntimeError(f"the run did not say what took long:\n{said[-2000:]}")
@@ -98,8 +99,8 @@ def _site() -> list[Figure]:
 
 def _five() -> list[Figure]:
     for made in (THEIRS, OURS):
-        play(WORLD, made)
-    theirs, ours = map(_nothing_to_do, (THEIRS, OURS))
+        timed(WORLD, *made)
+    theirs, ours = _nothing_to_do(*THEIRS), _nothing_to_do(*OURS)
     return [
         Figure("network, firewall, instance, cluster: google.cloud", theirs, "s"),
         Figure("the same and more: the platform's modules", ours, "s"),
