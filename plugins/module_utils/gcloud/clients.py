@@ -5,9 +5,9 @@ Three transports behind one call, all on HTTPS by `requests`, so that one CA set
 * What is sent to Compute Engine: google-cloud-compute. Plain JSON bodies become its typed messages, so that a misspelt
   field is refused here. Its messages drop an empty list, which would turn "clear the list" into "leave it alone"; a
   body that holds one (or an empty object) therefore goes out through the discovery client, as the very bytes it is.
-* Kubernetes Engine: google-cloud-container, its REST transport.
-* All the others, and what only reads of Compute Engine (its typed library takes longer to import than a run's reads
-  take): google-api-python-client with the discovery documents it ships (no network access to build a client).
+* What is sent to Kubernetes Engine: google-cloud-container, its REST transport.
+* All the others, and calls of these two that have no body (their typed libraries take longer to import than a run's
+  reads take): google-api-python-client with the discovery documents it ships (no network access to build a client).
 
 Bodies and answers are plain dictionaries in the API's own JSON names. Libraries are imported when first needed; see
 plugins/callback/preload.py for how a run imports them once.
@@ -43,6 +43,7 @@ VERSIONS: Mapping[str, str] = {
     "cloudbilling": "v1",
     "cloudresourcemanager": "v3",
     "compute": "v1",
+    "container": "v1",
     "dns": "v1",
     "iam": "v1",
     "iap": "v1",
@@ -52,6 +53,15 @@ VERSIONS: Mapping[str, str] = {
     "serviceusage": "v1",
     "sqladmin": "v1",
     "storage": "v1",
+}
+CLUSTERS = "projects.locations.clusters"
+WITHOUT_BODY: Mapping[str, str] = {  # methods as google-cloud-container has them, and as the discovery document does
+    "deleteCluster": f"{CLUSTERS}.delete",
+    "deleteNodePool": f"{CLUSTERS}.nodePools.delete",
+    "getCluster": f"{CLUSTERS}.get",
+    "getNodePool": f"{CLUSTERS}.nodePools.get",
+    "getOperation": "projects.locations.operations.get",
+    "listClusters": f"{CLUSTERS}.list",
 }
 CALL_SECONDS = 60.0
 _tokens: dict[str, dict[str, str]] = {}  # what :func:`known` tells: by credentials,
@@ -202,7 +212,7 @@ class Api:
             return self._made[key]
 
     def _sender(self, service: str, body: Mapping[str, Any] | None) -> Callable[..., dict[str, Any]]:
-        if service == "container":
+        if service == "container" and body is not None:
             return self._by_container_client
         if service == "compute" and body is not None and not _has_empty(body):
             return self._by_compute_client
@@ -244,7 +254,7 @@ class Api:
         self, service: str, method: str, params: Mapping[str, Any], body: Mapping[str, Any] | None, timeout: float
     ) -> dict[str, Any]:
         resource = self._once(f"discovery:{service}", lambda: self._discovery(service))
-        *path, verb = method.split(".")
+        *path, verb = WITHOUT_BODY.get(method, method).split(".")
         for part in path:
             resource = getattr(resource, part)()
         arguments = dict(params) if body is None else {**params, "body": dict(body)}
@@ -429,9 +439,9 @@ _BY_ALL: tuple[Callable[[], object], ...] = (
     lambda: importlib.import_module("googleapiclient.discovery"),
     lambda: trusting(usual_bundle()),
     lambda: [_document(service) for service in VERSIONS],
-    lambda: importlib.import_module("google.cloud.container_v1"),
 )
 _BY_SOME: tuple[Callable[[], object], ...] = (
     lambda: _compute_client("networks"),  # and with it what all collections' clients import
+    lambda: importlib.import_module("google.cloud.container_v1"),
     lambda: importlib.import_module("kubernetes.dynamic"),
 )
