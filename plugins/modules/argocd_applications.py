@@ -17,7 +17,12 @@ options:
   expected: {description: Names that must be among them., type: list, elements: str, default: []}
   root: {description: The Application that holds the others., type: str, default: ""}
   revision: {description: The commit that O(root) must be at; empty for any., type: str, default: ""}
-  refresh: {description: Whether Argo CD shall compare O(root) with Git at once., type: bool, default: false}
+  refresh:
+    description:
+      - Whether Argo CD shall compare O(root), then all of them, with Git at once, and only what is found then counts.
+      - Without it an Application whose values or chart have just changed may still look done from before.
+    type: bool
+    default: false
   others:
     description:
       - AppProjects whose Applications are waited for only where they are O(expected); RV(applications) tells of them,

@@ -83,8 +83,36 @@ def test_a_team_s_mistake_does_not_hold_up_the_platform_and_is_told() -> None:
 def test_it_waits_until_all_are_done(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(argocd, "POLL_SECONDS", 0.0)
     cluster = Cluster([application("platform", "OutOfSync")], [application("platform")])
-    assert wait(cluster, timeout=10.0, refresh=True) == {"platform": ""}
-    assert cluster.refreshed == ["platform"]
+    assert wait(cluster, timeout=10.0) == {"platform": ""}
+    assert cluster.refreshed == []
+
+
+def test_what_was_compared_before_does_not_count_as_deployed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only values changed: the root is Synced at the new commit at once, and the chart's Application from before."""
+    monkeypatch.setattr(argocd, "POLL_SECONDS", 0.0)
+
+    def seen(root: int, ingress: int, sync: str = "Synced") -> list[dict[str, Any]]:
+        at = [f"2026-11-27T10:00:{second:02}Z" for second in (root, ingress)]
+        return [
+            application("platform", reconciledAt=at[0]),
+            application("ingress", sync=sync, reconciledAt=at[1]),
+            {**application("project-a", "Unknown", reconciledAt=at[1]), "spec": {"project": "projects"}},
+        ]
+
+    answers = [
+        seen(1, 1),  # before it begins
+        seen(1, 1),  # the root not compared yet
+        seen(5, 5),  # the ingress in the same second: with which commit nobody knows
+        seen(5, 7, sync="OutOfSync"),
+        seen(5, 7),
+    ]
+    cluster = Cluster(*answers)
+    state = wait(cluster, timeout=10.0, refresh=True, revision="abc", others=["projects"])
+    assert state == {"platform": "", "ingress": "", "project-a": "Unknown"}
+    assert cluster.refreshed == ["platform", "ingress"]
+    assert len(cluster.answers) == 1
+    with pytest.raises(HandOffError, match="ingress: not compared with Git since"):
+        wait(Cluster(seen(1, 1), seen(5, 5)), refresh=True, others=["projects"])
 
 
 def test_a_timeout_lists_what_each_lacks() -> None:

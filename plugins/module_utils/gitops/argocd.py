@@ -70,6 +70,35 @@ def overdue(application: Mapping[str, Any]) -> bool:
     )
 
 
+def compared(application: Mapping[str, Any]) -> str:
+    """When Argo CD last began to compare it with Git, in RFC 3339 by the cluster's clock; empty: never."""
+    return str((application.get("status") or {}).get("reconciledAt") or "")
+
+
+class Comparison:
+    """Which Applications Argo CD has compared with what Git says now, since `root` was last compared at `before`.
+
+    An Application of which only the values or the chart have changed stays Synced and Healthy from before until Argo CD
+    looks at it again, a minute later or more, for `root` deploys its definition alone, which is the same. Comparing
+    `root` makes the newest commit known to Argo CD, so that the others are then compared with that.
+    """
+
+    def __init__(self, root: str, revision: str, before: str) -> None:
+        self._root, self._revision, self._before = root, revision, before
+        self._since = ""
+
+    def missing(self, applications: Iterable[Mapping[str, Any]]) -> set[str]:
+        """Names of those that are yet to be compared; `root` alone, until it has been."""
+        found = {application["metadata"]["name"]: application for application in applications}
+        if not self._since:
+            root = found.get(self._root, {})
+            at = ((root.get("status") or {}).get("sync") or {}).get("revision")
+            if compared(root) <= self._before or self._revision not in ("", at):
+                return {self._root}
+            self._since = compared(root)
+        return {name for name, item in found.items() if name != self._root and compared(item) <= self._since}
+
+
 def wait(
     cluster: Cluster,
     namespace: str,
@@ -86,32 +115,45 @@ def wait(
     Those of the AppProjects `others` are in the report too, but waited for only where they are expected: a team's
     mistake in its own part is not to hold up the platform.
     What is only Progressing is looked at again each NUDGE_SECONDS.
-    `root` is the Application that holds the others; with `refresh` it is compared with Git at once.
+    `root` is the Application that holds the others; with `refresh` they count once compared with Git after this began.
     Raises HandOffError after `timeout` seconds with what each unfinished Application lacks.
     """
     start = told = nudged = time.monotonic()
-    names = list(expected)
-    if refresh and root:
-        cluster.refresh_application(namespace, root)
+    names, asked = list(expected), set[str]()
+    comparison = Comparison(root, revision, _root_compared(cluster, namespace, root)) if refresh and root else None
     while True:
         applications = list(cluster.applications(namespace))
-        state = report(applications, names, root, revision)
         theirs = apart(applications, others, names)
+        missing = comparison.missing(applications) - theirs if comparison else set()
+        state = report(applications, names, root, revision)
+        state |= {name: state.get(name) or "not compared with Git since" for name in missing}
         open_ones = {name: reason for name, reason in state.items() if reason and name not in theirs}
         now = time.monotonic()
         if not open_ones:
             return state
         if now - start > timeout:
-            lines = "\n".join(f"  {name}: {reason}" for name, reason in sorted(open_ones.items()))
-            count = f"{len(open_ones)} of {len(state)} Applications in {namespace}"
-            message = f"{count} are not done after {timeout:.0f} s:\n{lines}"
-            hint = "Mend what they name (in Git, where it comes from Git) and run this again: it continues from here."
-            raise HandOffError(message, hint)
+            raise _unfinished(open_ones, len(state), namespace, timeout)
         if now - told > TELL_SECONDS:
             told = now
             tell(f"Applications {len(state) - len(open_ones)}/{len(state)}; waiting for {', '.join(sorted(open_ones))}")
+        late: set[str] = set()
         if now - nudged > NUDGE_SECONDS:
-            nudged = now
-            for application in filter(overdue, applications):
-                cluster.refresh_application(namespace, application["metadata"]["name"])
+            nudged, asked = now, set()
+            late = {application["metadata"]["name"] for application in filter(overdue, applications)}
+        for name in sorted((missing - asked) | late):
+            cluster.refresh_application(namespace, name)
+        asked |= missing
         time.sleep(POLL_SECONDS)
+
+
+def _root_compared(cluster: Cluster, namespace: str, root: str) -> str:
+    applications = cluster.applications(namespace)
+    return next((compared(item) for item in applications if item["metadata"]["name"] == root), "")
+
+
+def _unfinished(open_ones: Mapping[str, str], number: int, namespace: str, timeout: float) -> HandOffError:
+    lines = "\n".join(f"  {name}: {reason}" for name, reason in sorted(open_ones.items()))
+    count = f"{len(open_ones)} of {number} Applications in {namespace}"
+    message = f"{count} are not done after {timeout:.0f} s:\n{lines}"
+    hint = "Mend what they name (in Git, where it comes from Git) and run this again: it continues from here."
+    return HandOffError(message, hint)
