@@ -177,6 +177,18 @@ def test_who_passes_the_sign_in_is_exactly_the_settings(place: Google) -> None:
     assert place.apply(graph, edge(users=[ALICE])) == []
 
 
+def test_nobody_may_be_let_in_any_more(place: Google) -> None:
+    """An empty list is no missing one: in an emergency it has to lock everybody out."""
+    place.apply(graph, edge(users=[ALICE], access={"argocd": [BOB]}))
+    assert place.apply(graph, edge(users=None)) == []
+    assert len(admitted(place)) == 2
+    nobody = edge(users=[], access={"argocd": []})
+    assert place.plan(graph, nobody).lines() == ["delete sign in mlops"]
+    place.apply(graph, nobody)
+    assert admitted(place) == set()
+    assert place.apply(graph, nobody) == []
+
+
 def test_hosts_with_people_of_their_own_are_theirs_alone(place: Google) -> None:
     place.apply(graph, edge(users=[ALICE, BOB]))
     place.apply(graph, edge(users=[BOB], access={"argocd": [ALICE]}))

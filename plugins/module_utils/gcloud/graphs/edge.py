@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -219,9 +219,16 @@ def _backend(options: Mapping[str, Any], groups: Sequence[str] | None) -> list[R
             for group in groups
         ]
     service = Resource(kinds.BACKEND_SERVICE, options["name"], spec, params)
-    members = _admitted(options)
-    access = [Resource(SIGN_IN_POLICY, service.name, {"members": members}, params, (service.key,))] if members else []
-    return [check, armor, service, *access]
+    return [check, armor, service, *_sign_in(options, service)]
+
+
+def _sign_in(options: Mapping[str, Any], service: Resource) -> Iterator[Resource]:
+    """Who may come, where the options say it; nobody, where they say that."""
+    if options.get("users") is not None or options.get("access") is not None:
+        members = _admitted(options)
+        yield Resource(
+            SIGN_IN_POLICY, service.name, {"members": members}, service.params, (service.key,), unwanted=not members
+        )
 
 
 def _admitted(options: Mapping[str, Any]) -> list[str]:
