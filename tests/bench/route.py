@@ -10,6 +10,7 @@ import tempfile
 
 from rehearsal.errors import RehearsalError
 from rehearsal.world import lifecycle, namespaces, record
+from tests.frontdoor.pods import manifests
 
 from .figures import Figure, Unmeasurable
 from .site import PLATFORM, rehearsal, timed
@@ -31,7 +32,8 @@ def measure() -> list[Figure]:
         lifecycle.up(WORLD, "real", lambda line: None)
         try:
             timed(WORLD, *PLATFORM, "site.yml")
-            probe = (sys.executable, "-m", "tests.frontdoor.route_change", str(TIMES))
+            _make_backend()
+            probe = (sys.executable, "-m", "tests.frontdoor.route_change", "probe.default", str(TIMES))
             said = rehearsal("run", "--world", WORLD, "--", *probe)
         finally:
             lifecycle.delete(record.load(WORLD))
@@ -41,3 +43,11 @@ def measure() -> list[Figure]:
         Figure("a route pushed to Git until it is served, median", statistics.median(seconds), "s"),
         Figure("  the slowest of them", max(seconds), "s"),
     ]
+
+
+def _make_backend() -> None:
+    with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+        json.dump({"apiVersion": "v1", "kind": "List", "items": manifests("probe")}, file)
+        file.flush()
+        rehearsal("kubectl", "--world", WORLD, "--", "apply", "-f", file.name)
+    rehearsal("kubectl", "--world", WORLD, "--", "wait", "--for=condition=Ready", "pod/probe", "--timeout=120s")

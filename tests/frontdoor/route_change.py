@@ -1,6 +1,7 @@
-"""`python -m tests.frontdoor.route_change TIMES`, in a world's office: seconds from a pushed route to its being served.
+"""`python -m tests.frontdoor.route_change SERVICE TIMES`, in a world's office: seconds from a pushed route to its use.
 
-A person pushes routes.yaml, asks Argo CD to look (signed in through Identity-Aware Proxy), and uses the new route.
+A person pushes routes.yaml, asks Argo CD to look (signed in through Identity-Aware Proxy), and uses the new route to
+SERVICE.
 Prints the seconds as a JSON list.
 """
 
@@ -23,8 +24,8 @@ ARGOCD, PROBE = f"https://argocd.{DOMAIN}", f"https://probe.{DOMAIN}/health"
 PATIENCE = 120.0
 
 
-def _push(path: str) -> None:
-    application = {"to": [{"service": "mlflow.mlflow", "port": 80}], "paths": {"only": [path]}}
+def _push(service: str, path: str) -> None:
+    application = {"to": [{"service": service, "port": 80}], "paths": {"only": [path]}}
     text = yaml.safe_dump({"applications": {"probe": application}})
     options: dict[str, Any] = {
         "repository": "https://git.acme.example/platform/mlops-platform.git", "branch": "main",
@@ -36,7 +37,7 @@ def _push(path: str) -> None:
 
 
 def _served(browser: Browser, status: int) -> None:
-    """Waits until the probe is let through to MLflow, or refused by the gateway."""
+    """Waits until the probe is let through, or refused by the gateway."""
     end = time.monotonic() + PATIENCE
     while True:
         answer = browser.place.send(PROBE, [browser.cookie(f"argocd.{DOMAIN}")])
@@ -50,14 +51,15 @@ def _served(browser: Browser, status: int) -> None:
 
 def main() -> None:
     """Open and close the path as often as told."""
+    service, times = sys.argv[1:]
     browser = Browser(Place())
     browser.sign_in(f"{ARGOCD}/api/version", ALICE)
     browser.follow(f"{ARGOCD}/auth/login?return_url={ARGOCD}/api/version")
     seconds = []
-    for turn in range(int(sys.argv[1])):
+    for turn in range(int(times)):
         path, status = (("/health", 200), ("/version", 403))[turn % 2]
         begun = time.monotonic()
-        _push(path)
+        _push(service, path)
         browser.open(f"{ARGOCD}/api/v1/applications/ingress?refresh=normal")
         _served(browser, status)
         seconds.append(time.monotonic() - begun)

@@ -27,15 +27,19 @@ MLFLOW: dict[str, Any] = {
 }
 
 
-def helm(chart: str, values: dict[str, Any], tmp_path: Path) -> subprocess.CompletedProcess[str]:
-    file = tmp_path / "values.yaml"
-    file.write_text(yaml.safe_dump(values))
+def helm(chart: str, values: dict[str, Any], tmp_path: Path, *more: dict[str, Any]) -> subprocess.CompletedProcess[str]:
     command = [program_path("helm"), "template", "release", PLATFORM / "charts" / chart, "--namespace=project-fraud"]
-    return subprocess.run([*command, f"--values={file}"], capture_output=True, text=True, check=False)
+    for number, content in enumerate((values, *more)):
+        file = tmp_path / f"values-{number}.yaml"
+        file.write_text(yaml.safe_dump(content))
+        command.append(f"--values={file}")
+    return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
-def render(chart: str, values: dict[str, Any], tmp_path: Path) -> dict[tuple[str, str], dict[str, Any]]:
-    outcome = helm(chart, values, tmp_path)
+def render(
+    chart: str, values: dict[str, Any], tmp_path: Path, *more: dict[str, Any]
+) -> dict[tuple[str, str], dict[str, Any]]:
+    outcome = helm(chart, values, tmp_path, *more)
     assert outcome.returncode == 0, outcome.stderr
     objects = [item for item in yaml.safe_load_all(outcome.stdout) if item]
     return {(item["kind"], item["metadata"]["name"]): item for item in objects}
@@ -203,6 +207,16 @@ def test_groups_are_told_by_the_gateway_alone(tmp_path: Path) -> None:
         {"to": [{"service": "a.b", "port": 80, "weight": 60}, {"service": "c.d", "port": 80, "weight": 60}]},
         {"clients": {"only": ["10.0.0.0/99"]}},
         {"paths": {"only": ["/a*b"]}},
+        {"paths": {}},
+        {"clients": {}},
+        {"paths": {"only": ["//admin*"]}},
+        {"paths": {"only": ["/a/../admin"]}},
+        {"paths": {"only": ["/a/."]}},
+        {"paths": {"only": ["/%61dmin*"]}},
+        {"paths": {"only": ["/gr\u00f6\u00dfe*"]}},
+        {"paths": {"except": ["/admin"]}},
+        {"paths": {"except": ["/v1/churn:predict*"]}},
+        {"paths": {"except": ["//admin*"]}},
         {"routes": [{"headers": {"x-goog-iap-jwt-assertion": "x"}, "to": [{"service": "a.b", "port": 80}]}]},
         {"who": {}},
         {"host": "a.b"},
@@ -211,3 +225,57 @@ def test_groups_are_told_by_the_gateway_alone(tmp_path: Path) -> None:
 )
 def test_bad_routes_are_refused(application: dict[str, Any], tmp_path: Path) -> None:
     assert helm("ingress", exposing(**application), tmp_path).returncode != 0
+
+
+SETTINGS: dict[str, Any] = {
+    "domain": "ml.example.com",
+    "audience": "/projects/417/global/backendServices/12",
+    "loadBalancers": ["35.191.0.0/16"],
+    "platform": [
+        {
+            "namespaces": ["argocd"],
+            "applications": {
+                "argocd": {"to": [{"service": "argocd-server.argocd", "port": 80}], "groups": ["operators"]},
+                "lab": {"to": [{"service": "lab.science", "port": 80}]},
+            },
+        }
+    ],
+}
+REPORTS: dict[str, Any] = {"to": [{"service": "reports.analysis", "port": 80}]}
+
+
+def test_people_s_routes_stand_beside_the_platforms(tmp_path: Path) -> None:
+    objects = render("ingress", {"applications": {"reports": REPORTS}}, tmp_path, SETTINGS)
+    assert {name for kind, name in objects if kind == "VirtualService"} == {"argocd", "lab", "reports"}
+    assert len(objects["AuthorizationPolicy", "applications"]["spec"]["rules"]) == 3
+
+
+def test_people_s_routes_change_nothing_of_the_platforms(tmp_path: Path) -> None:
+    """What the playbooks write is read last, and holds no mapping that could be added to."""
+    theirs = {
+        "domain": "evil.example",
+        "audience": "/projects/1/global/backendServices/1",
+        "loadBalancers": ["0.0.0.0/0"],
+        "platform": [{"namespaces": [], "applications": {"cd": SETTINGS["platform"][0]["applications"]["argocd"]}}],
+    }
+    assert render("ingress", theirs, tmp_path, SETTINGS) == render("ingress", SETTINGS, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "application", "said"),
+    [
+        ("argocd", {"host": "cd", **REPORTS}, "applications.argocd: an application of the platform"),
+        ("cd", {"to": [{"service": "argocd-server.argocd", "port": 80}]}, "argocd-server.argocd is the platform's"),
+        ("cd", {"to": [{"service": "dex.argocd", "port": 80}]}, "dex.argocd is the platform's"),
+        ("cd", {"to": [{"service": "lab.science", "port": 80}]}, "lab.science is the platform's"),
+        ("cd", {**REPORTS, "routes": [{"paths": ["/x"], "to": [{"service": "a.argocd", "port": 80}]}]}, "a.argocd"),
+        ("zoo", {"host": "argocd", **REPORTS}, "applications.zoo: its host argocd.ml.example.com is that of argocd"),
+    ],
+)
+def test_people_s_routes_do_not_lead_to_the_platforms(
+    name: str, application: dict[str, Any], said: str, tmp_path: Path
+) -> None:
+    """Another host would go round the people, and the sign-in's conditions, that the platform's own has."""
+    outcome = helm("ingress", {"applications": {name: application}}, tmp_path, SETTINGS)
+    assert outcome.returncode != 0
+    assert said in outcome.stderr

@@ -236,6 +236,12 @@ GOOD = {"to": [{"service": "mlflow.mlflow", "port": 80}]}
             "10.0.0.0/99",
         ),
         ({"a": {**GOOD, "paths": {"only": ["admin"]}}}, "ingress.applications.a.paths.only[0]", "'admin'"),
+        (
+            {"a": {**GOOD, "paths": {"only": ["//x*"]}}},
+            "ingress.applications.a.paths.only[0]",
+            "'//x*' is not possible",
+        ),
+        ({"a": {**GOOD, "paths": {"except": ["/a:b*"]}}}, "ingress.applications.a.paths.except[0]", "'/a:b*'"),
         ({"a": {**GOOD, "routes": [{"to": GOOD["to"]}]}}, "ingress.applications.a.routes[0]", "paths or headers"),
         ({"a": {"to": [{**GOOD["to"][0], "weight": 50}, GOOD["to"][0]]}}, "ingress.applications.a.to", "add up to 50"),
         ({"a": GOOD, "b": {**GOOD, "host": "a"}}, "ingress.applications.b", "that of a already"),

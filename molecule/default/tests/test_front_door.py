@@ -23,7 +23,7 @@ from kubernetes import client
 
 from plugins.module_utils.gitops.handoff import hand_off
 from rehearsal.frontdoor import iap
-from tests.frontdoor import echo
+from tests.frontdoor.pods import manifests
 from tests.frontdoor.table import Case, Table
 from tests.frontdoor.visitor import WORLD, Answer, Browser, Headers, Place
 from tests.waiting import until
@@ -94,22 +94,11 @@ def table(notes: Path) -> Iterator[Table]:
 def backends(cluster: client.ApiClient) -> Iterator[None]:
     """Two Services that tell what reaches them."""
     core = client.CoreV1Api(cluster)
-    pins = yaml.safe_load((Path(__file__).resolve().parents[3] / "platform" / "pins.yaml").read_text())
     core.create_namespace({"metadata": {"name": "door"}})
     for name in ("one", "other"):
-        command = ["python3", "-c", Path(echo.__file__).read_text(), "0.0.0.0", name, "8080"]  # noqa: S104 - in a pod
-        container = {
-            "name": "echo",
-            "image": f"{pins['mlflow']['image']}:{pins['mlflow']['tag']}",
-            "command": command,
-            "readinessProbe": {"httpGet": {"path": "/", "port": 8080}, "periodSeconds": 1},
-        }
-        metadata = {"name": name, "labels": {"app": name}}
-        core.create_namespaced_pod("door", {"metadata": metadata, "spec": {"containers": [container]}})
-        ports = [{"name": "http", "port": 80, "targetPort": 8080}]
-        core.create_namespaced_service(
-            "door", {"metadata": metadata, "spec": {"selector": {"app": name}, "ports": ports}}
-        )
+        pod, service = manifests(name)
+        core.create_namespaced_pod("door", pod)
+        core.create_namespaced_service("door", service)
     yield
     core.delete_namespace("door")
 

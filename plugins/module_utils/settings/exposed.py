@@ -47,7 +47,7 @@ def _said(error: jsonschema.ValidationError) -> str:
         schema = error.schema if isinstance(error.schema, Mapping) else {}
         known = ", ".join(sorted(schema.get("properties", {})))
         return f"{error.message.partition(' (')[0].lower()}; possible are {known}"
-    if error.validator == "pattern":
+    if error.validator in ("pattern", "not"):
         return f"{error.instance!r} is not possible here; see platform/charts/ingress/values.yaml for the form"
     if error.validator == "anyOf":
         return "paths or headers must say which requests it is about"

@@ -7,6 +7,39 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 matchLabels: {istio: ingressgateway}
 {{- end }}
 
+{{- /* All applications, as YAML: the platform's, and the others if they leave these and their namespaces alone. */ -}}
+{{- define "ingress.applications" -}}
+{{- $own := dict }}
+{{- $kept := list }}
+{{- $services := list }}
+{{- range .Values.platform }}
+{{- $own = .applications }}
+{{- $kept = .namespaces }}
+{{- end }}
+{{- range $name, $application := $own }}
+{{- range include "ingress.services" $application | fromYamlArray }}{{- $services = append $services . }}{{- end }}
+{{- end }}
+{{- range $name, $application := .Values.applications }}
+{{- if hasKey $own $name }}
+{{- fail (printf "applications.%s: an application of the platform has this name; give yours another" $name) }}
+{{- end }}
+{{- range include "ingress.services" $application | fromYamlArray }}
+{{- if or (has . $services) (has (index (splitList "." .) 1) $kept) }}
+{{- fail (printf "applications.%s: %s is the platform's; the settings (ingress.applications) can expose it, and routes.yaml cannot" $name .) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- merge (dict) $own .Values.applications | toYaml }}
+{{- end }}
+
+{{- /* The services that an application leads to, as a YAML list. */ -}}
+{{- define "ingress.services" -}}
+{{- $services := list }}
+{{- range .to }}{{- $services = append $services .service }}{{- end }}
+{{- range .routes }}{{- range .to }}{{- $services = append $services .service }}{{- end }}{{- end }}
+{{- toYaml $services }}
+{{- end }}
+
 {{- /* The full host of an application: dict "name" "application" "domain". */ -}}
 {{- define "ingress.host" -}}
 {{ .application.host | default .name }}.{{ .domain }}
