@@ -218,17 +218,13 @@ ACCOUNT_POLICY = PolicyKind(
     in_body=False,
     options=QUERY,
 )
-TUNNEL_POLICY = PolicyKind(
+TUNNEL_ROLE = "roles/iap.tunnelResourceAccessor"
+TUNNEL_POLICY = WholeRoleKind(
     name="iap_tunnel_access",
     service="iap",
     method="v1",
     target={"resource": "projects/{project}/iap_tunnel/zones/{zone}/instances/{name}"},
-)
-WEB_POLICY = PolicyKind(
-    name="iap_web_access",
-    service="iap",
-    method="v1",
-    target={"resource": "projects/{project}/iap_web/compute/services/{name}"},
+    role=TUNNEL_ROLE,
 )
 WEB_ROLE = "roles/iap.httpsResourceAccessor"
 SIGN_IN_POLICY = WholeRoleKind(
