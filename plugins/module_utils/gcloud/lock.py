@@ -135,9 +135,13 @@ class Lock:
             self.api.call("secretmanager", "projects.secrets.create", params, body)
         except PlatformError as error:
             if error.code == 409:
-                return False
+                return self._has(me)
             raise error.about("take", f"the lock {self.name}") from error
         return True
+
+    def _has(self, me: Holder) -> bool:
+        """Whether the lock says *me*: a request whose answer got lost is sent again, and then refused for itself."""
+        return self._look()[0] == me
 
     def _look(self) -> tuple[Holder | None, str]:
         found = self.api.get("secretmanager", "projects.secrets.get", {"name": self.resource})
@@ -146,14 +150,14 @@ class Lock:
         return _parse(found.get("annotations") or {}), str(found.get("etag", ""))
 
     def _write(self, me: Holder, etag: str) -> bool:
-        """Put *me* into the lock if nobody touched it since *etag* was read."""
+        """Put *me* into the lock if nobody touched it since *etag* was read; whether it says *me* now."""
         params = {"name": self.resource, "updateMask": "annotations"}
         body = {"annotations": {NOTE: json.dumps(asdict(me))}, "etag": etag}
         try:
             self.api.call("secretmanager", "projects.secrets.patch", params, body)
         except PlatformError as error:
             if error.code in (400, 404, 409, 412):
-                return False
+                return self._has(me)
             raise error.about("take", f"the lock {self.name}") from error
         return True
 
