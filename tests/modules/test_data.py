@@ -126,6 +126,18 @@ def test_a_new_version_of_the_secret_becomes_the_password(place: Google) -> None
     assert done == "update database user mlflow: passwordVersion: '1' -> '2'"
 
 
+def test_a_password_that_google_did_not_set_is_set_by_the_next_run(place: Google) -> None:
+    place.apply(graph, database())
+    body = {"payload": {"data": base64.b64encode(b"another-password").decode()}}
+    place.api.call("secretmanager", "projects.secrets.addVersion", {"parent": secret(place, SECRET)}, body)
+    fault = {"pattern": "*.users.update", "kind": "operation-error:INTERNAL_ERROR"}
+    assert place.emulator.request("POST", "/faults", fault)[0] == 200
+    with pytest.raises(PlatformError, match="update database user mlflow"):
+        place.apply(graph, database())
+    (done,) = place.lifecycle(graph, database())
+    assert done == "update database user mlflow: passwordVersion: '1' -> '2'"
+
+
 @pytest.mark.parametrize(
     ("changes", "line"),
     [

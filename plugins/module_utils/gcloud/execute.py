@@ -192,6 +192,7 @@ class Executor:
             self._created.add(resource.key)
             if resource.wait:
                 self._await(resource, answer)
+                resource.kind.note(self.api, resource, step.spec)
             self.done.append(step.summary())
             if not resource.wait:
                 return
@@ -252,6 +253,7 @@ class Executor:
                 have = require(self.seen[resource.key], resource)
                 answer = resource.kind.update(self.api, resource, step.spec, have, name, todo)
                 self._await(resource, answer)
+                resource.kind.note(self.api, resource, step.spec)
                 self.seen[resource.key] = require(self._read(resource), resource)
                 self._settle(resource)
                 todo = [drift for drift in self._drifts(step) if drift.field.update == name]

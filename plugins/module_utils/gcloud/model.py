@@ -228,6 +228,10 @@ class Kind(ABC):
     def delete(self, api: Caller, resource: Resource, have: Spec) -> Spec:
         """Start removing it."""
 
+    def note(self, api: Caller, resource: Resource, spec: Spec) -> None:
+        """Write down what Google does not tell, once a create or an update has ended well."""
+        return
+
 
 @dataclass(frozen=True, kw_only=True)
 class RestKind(Kind):

@@ -258,9 +258,7 @@ class DatabaseUser(Kind):
         """Make the user with the secret's value."""
         body = {"name": resource.name, "password": self._password(api, resource, spec)}
         place = {"project": resource.params["project"], "instance": resource.params["instance"]}
-        answer = api.call("sqladmin", "users.insert", place, body)
-        self._remember(api, resource, spec)
-        return answer
+        return api.call("sqladmin", "users.insert", place, body)
 
     def update(
         self, api: Caller, resource: Resource, spec: Spec, have: Spec, name: str, drifts: Sequence[Drift]
@@ -268,9 +266,7 @@ class DatabaseUser(Kind):
         """Set the password to the secret's value."""
         place = {"project": resource.params["project"], "instance": resource.params["instance"], "name": resource.name}
         body = {"name": resource.name, "password": self._password(api, resource, spec)}
-        answer = api.call("sqladmin", "users.update", place, body)
-        self._remember(api, resource, spec)
-        return answer
+        return api.call("sqladmin", "users.update", place, body)
 
     def delete(self, api: Caller, resource: Resource, have: Spec) -> Spec:
         """Remove the user."""
@@ -282,7 +278,8 @@ class DatabaseUser(Kind):
         found = api.call("secretmanager", "projects.secrets.versions.access", {"name": name})
         return base64.b64decode(found["payload"]["data"]).decode()
 
-    def _remember(self, api: Caller, resource: Resource, spec: Spec) -> None:
+    def note(self, api: Caller, resource: Resource, spec: Spec) -> None:
+        """Keep which version is the password now."""
         name, mark, version = self._secret(resource), self._mark(resource), str(spec["passwordVersion"])
         for last in (False, False, True):
             secret = api.call("secretmanager", "projects.secrets.get", {"name": name})
