@@ -9,7 +9,9 @@ import pytest
 
 from plugins.module_utils.gcloud.clients import Api
 from plugins.module_utils.gcloud.errors import PlatformError
-from plugins.module_utils.gcloud.graphs.network import MARK, network_graph
+from plugins.module_utils.gcloud.graphs.network import MARK, PRIVATE_SERVICES, network_graph
+from plugins.module_utils.gcloud.kinds.network import CONNECTION
+from plugins.module_utils.gcloud.model import Resource
 
 from .conftest import Google
 
@@ -183,3 +185,26 @@ def test_what_a_deny_rule_denies_changes(google: Google) -> None:
     more = {**deny, "protocols": [{"protocol": "tcp", "ports": ["22", "3389"]}]}
     (done,) = google.lifecycle(graph, options(firewall_rules=[more]))
     assert "denied: " in done
+
+
+class Denying:
+    """Google, where Service Networking says that this account may not look."""
+
+    project_number = staticmethod(lambda project: "1")
+
+    def __init__(self, network: dict[str, Any] | None) -> None:
+        self.network = network
+
+    def call(self, *_: Any, **__: Any) -> dict[str, Any]:
+        said = "Permission 'servicenetworking.services.get' denied on the network's project"
+        raise PlatformError(said, code=403, reason="forbidden")
+
+    def get(self, *_: Any) -> dict[str, Any] | None:
+        return self.network
+
+
+def test_a_permission_that_is_missing_is_not_taken_for_a_missing_connection() -> None:
+    asked = Resource(CONNECTION, PRIVATE_SERVICES, {}, {"project": "acme-mlops", "network": "mlops"})
+    assert CONNECTION.read(Denying(None), asked) is None  # type: ignore[arg-type]  # a double
+    with pytest.raises(PlatformError, match=r"servicenetworking\.services\.get"):
+        CONNECTION.read(Denying({"name": "mlops"}), asked)  # type: ignore[arg-type]  # a double

@@ -167,7 +167,7 @@ class ServiceConnection(Kind):
         try:
             found = api.call("servicenetworking", "services.connections.list", params)
         except PlatformError as error:
-            if error.code in (400, 404) or (error.code == 403 and "network" in error.message.lower()):
+            if error.code == 404 or (error.code in (400, 403) and self._is_gone(api, resource)):
                 return None
             raise
         return next(iter(found.get("connections") or []), None)
@@ -196,6 +196,12 @@ class ServiceConnection(Kind):
         }
         body = {"network": self._network(api, resource), "reservedPeeringRanges": list(ranges)}
         return api.call("servicenetworking", "services.connections.patch", params, body)
+
+    @staticmethod
+    def _is_gone(api: Caller, resource: Resource) -> bool:
+        """Whether it is the network that is missing, and not a permission."""
+        place = {"project": resource.params["project"], "network": resource.params["network"]}
+        return api.get("compute", "networks.get", place) is None
 
     @staticmethod
     def _network(api: Caller, resource: Resource) -> str:
