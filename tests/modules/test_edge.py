@@ -120,6 +120,12 @@ def test_another_domain_gets_another_certificate_beside_the_one_in_use(google: G
     assert len(set(names)) == 2
 
 
+def test_another_platform_whose_name_begins_alike_keeps_its_certificate(place: Google) -> None:
+    place.apply(graph, edge(name="mlops-dev", domain="dev.acme.example", dns_zone="dev"))
+    plan = place.plan(graph, edge())
+    assert not [line for line in plan.lines() if line.startswith("delete")]
+
+
 def test_every_wanted_field_is_declared(google: Google) -> None:
     wanted = graph(
         edge(project=google.project, iap={"enabled": True, "client_id": "a", "client_secret": "b"}), google.api

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -16,6 +17,7 @@ from .network import MARK, given
 
 LAST_PRIORITY = 2147483647
 RECORD_SECONDS = 300
+DIGEST = 8  # characters
 HSTS = "Strict-Transport-Security: max-age=31536000; includeSubDomains"
 
 
@@ -134,7 +136,7 @@ def _certificate(options: Mapping[str, Any], proof: Resource) -> list[Resource]:
 
 def _digest(domain: str) -> str:
     """Part of the names of what cannot change its domain: with another one, another is made and the old one removed."""
-    return hashlib.sha256(domain.encode()).hexdigest()[:8]
+    return hashlib.sha256(domain.encode()).hexdigest()[:DIGEST]
 
 
 def _outdated(api: Caller, options: Mapping[str, Any], wanted: Sequence[Resource]) -> list[Resource]:
@@ -149,6 +151,8 @@ def _outdated(api: Caller, options: Mapping[str, Any], wanted: Sequence[Resource
         (kinds.CERTIFICATE, parent, "certificates", {"project": options["project"]}),
         (kinds.DNS_AUTHORIZATION, parent, "dnsAuthorizations", {"project": options["project"]}),
     )
+    # exactly what _certificate and its proof are called: another platform's name may begin with this one's
+    ours = re.compile(rf"{re.escape(options['name'])}-[0-9a-f]{{{DIGEST}}}(-domain|-hosts)?")
     with ThreadPoolExecutor() as pool:
         listed = pool.map(lambda row: _marked(api, f"{row[0].collection}.list", row[1], row[2]), asked)
     found: list[Resource] = []
@@ -158,7 +162,7 @@ def _outdated(api: Caller, options: Mapping[str, Any], wanted: Sequence[Resource
         old = [
             Resource(kind, name, {}, dict(params), before, unwanted=True)
             for name in there
-            if name.startswith(f"{options['name']}-") and name not in names
+            if ours.fullmatch(name) and name not in names
         ]
         found += old
         before = tuple(resource.key for resource in old) or before
