@@ -10,8 +10,9 @@ version_added: "0.1.0"
 description:
   - GKE's controllers make firewall rules, network endpoint groups and disks by themselves. Those of a cluster that was
     deleted before its Services and volumes stay; they block the network's removal, or cost money.
-  - Firewall rules are told by GKE's names and the network, groups by GKE's description and the network, volumes by
-    GKE's label with the cluster's name. Nothing else is touched, and nothing while the cluster is there.
+  - Firewall rules are told by GKE's and its controllers' names and the network, groups by GKE's description and the
+    network, volumes by GKE's label with the cluster's name. Nothing else is touched, and nothing while the cluster, or
+    another in this network, is there.
 author: MLOps platform
 extends_documentation_fragment: [gcloud, gcloud.plan]
 options:

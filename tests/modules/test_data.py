@@ -126,6 +126,23 @@ def test_a_new_version_of_the_secret_becomes_the_password(place: Google) -> None
     assert done == "update database user mlflow: passwordVersion: '1' -> '2'"
 
 
+def test_two_instances_may_hold_databases_and_users_of_one_name(place: Google) -> None:
+    first, second = database(), database(name="mlops-other", users=[{"name": "mlflow", "password_secret": "other"}])
+    both = {**first, "databases": [*first["databases"], *second["databases"]]}
+    done = place.apply(graph, both)
+    for name in ("mlops-mlflow", "mlops-other"):
+        assert f"create database mlflow in {name}" in done
+        assert f"create database user mlflow in {name}" in done
+    assert place.apply(graph, both) == []
+
+
+def test_a_secret_that_is_named_twice_and_differently_is_refused(place: Google) -> None:
+    readers = [{"role": "roles/secretmanager.secretAccessor", "members": [ALICE]}]
+    wanted = {**database(), "secrets": [{"name": SECRET, "members": readers}]}
+    with pytest.raises(PlatformError, match=f"secret.* {SECRET}.*twice, and differently"):
+        place.plan(graph, wanted)
+
+
 def test_a_password_that_google_did_not_set_is_set_by_the_next_run(place: Google) -> None:
     place.apply(graph, database())
     body = {"payload": {"data": base64.b64encode(b"another-password").decode()}}

@@ -72,6 +72,6 @@ def test_who_may_tunnel_to_a_machine_that_does_not_exist_yet(google: Google) -> 
 def test_who_is_taken_out_may_not_tunnel_any_more(google: Google) -> None:
     google.apply(iap, may(ALICE, BOB))
     (line,) = google.lifecycle(iap, may(ALICE))
-    assert line.startswith("update iap tunnel access mlops-bastion: members:")
-    assert google.apply(iap, may()) == ["delete iap tunnel access mlops-bastion"]
+    assert line.startswith("update iap tunnel access mlops-bastion in europe-west1-b: members:")
+    assert google.apply(iap, may()) == ["delete iap tunnel access mlops-bastion in europe-west1-b"]
     assert google.apply(iap, may()) == []

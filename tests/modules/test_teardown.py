@@ -57,7 +57,7 @@ def test_what_a_cluster_left_blocks_the_network_until_it_is_removed(emptied: Goo
 
 def test_volumes_go_only_when_asked_and_only_the_clusters_own(emptied: Google) -> None:
     emptied.apply(leftovers_graph, WHERE)
-    assert emptied.lifecycle(leftovers_graph, {**WHERE, "volumes": True}) == ["delete disk pvc-ours"]
+    assert emptied.lifecycle(leftovers_graph, {**WHERE, "volumes": True}) == ["delete disk pvc-ours in europe-west1-b"]
     where = {"project": emptied.project, "zone": "europe-west1-b", "disk": "pvc-others"}
     assert emptied.api.get("compute", "disks.get", where)
 
@@ -67,6 +67,40 @@ def test_nothing_is_touched_while_the_cluster_is_there(google: Google) -> None:
     google.apply(cluster, gke())
     with pytest.raises(PlatformError, match="still there"):
         google.apply(leftovers_graph, WHERE)
+
+
+def test_nothing_is_touched_while_another_cluster_is_in_the_network(emptied: Google) -> None:
+    """Its rules and groups look like ours."""
+    emptied.emulator.cloud.limits.change({"leftovers": False})
+    emptied.apply(cluster, gke(name="research"))
+    make_rule(emptied, "gke-research-1a2b3c4d-all")
+    with pytest.raises(PlatformError, match="cluster research in europe-west1 is in the network mlops"):
+        emptied.plan(leftovers_graph, WHERE)
+    emptied.apply(cluster, gke(name="research"), absent=True)
+    assert not [line for line in emptied.plan(leftovers_graph, WHERE).lines() if "research" in line]
+
+
+def test_rules_that_only_look_like_the_clusters_stay(emptied: Google) -> None:
+    for name in ("gke-allow-office", "gke-mlops-dev-1a2b3c4d-all", "gke-mlops-1a2b3c4d-all"):
+        make_rule(emptied, name)
+    removed = [line for line in emptied.plan(leftovers_graph, WHERE).lines() if "gke-" in line]
+    assert removed == ["delete firewall rule gke-mlops-1a2b3c4d-all"]
+
+
+def test_a_group_goes_in_each_zone_that_it_is_in(emptied: Google) -> None:
+    body = {
+        "name": "mlops-gateway",
+        "networkEndpointType": "GCE_VM_IP_PORT",
+        "network": f"projects/{emptied.project}/global/networks/mlops",
+        "description": '{"cluster-uid": "1"}',
+    }
+    zones = [f"europe-west1-{letter}" for letter in "bc"]
+    for zone in zones:
+        params = {"project": emptied.project, "zone": zone}
+        emptied.api.call("compute", "networkEndpointGroups.insert", params, body)
+    removed = [line for line in emptied.apply(leftovers_graph, WHERE) if "gateway" in line]
+    assert sorted(removed) == [f"delete network endpoint group mlops-gateway in {zone}" for zone in zones]
+    assert not any("gateway" in name for name in left(emptied))
 
 
 def test_the_inventory_finds_what_the_settings_do_not_name(google: Google) -> None:

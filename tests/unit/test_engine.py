@@ -14,7 +14,7 @@ from plugins.module_utils.gcloud.errors import PlatformError
 from plugins.module_utils.gcloud.execute import Executor
 from plugins.module_utils.gcloud.model import Output, Resource, RestKind
 from plugins.module_utils.gcloud.operations import Patience
-from plugins.module_utils.gcloud.plan import dependencies, make_plan
+from plugins.module_utils.gcloud.plan import Plan, dependencies, make_plan
 
 from .fakes import FakeApi, kind, thing
 
@@ -174,7 +174,28 @@ def test_what_google_gave_up_on_is_refused_with_its_reason() -> None:
     api.things[("things", "a")] = {"name": "a", "status": "ERROR", "statusMessage": "no quota", "fingerprint": "f"}
     with pytest.raises(PlatformError, match="use thing a: Google gave up on it: no quota"):
         run(api, [thing("a", {"size": 1}, of=fragile)])
+    with pytest.raises(PlatformError, match="Google gave up on it"):
+        Executor(api, patience()).plan([thing("a", {"size": 1}, of=fragile)])  # check mode says so, too
+    seen = {"thing/a": api.things[("things", "a")]}
+    (row,) = make_plan([thing("a", of=fragile)], seen, refuse=False).drift()  # and so does the status
+    assert (row["google"], row["wanted"], row["mutable"]) == ("ERROR", "ready", False)
     assert run(api, [thing("a", of=fragile)], absent=True).done == ["delete thing a"]
+
+
+def test_what_is_at_work_shows_what_will_change_then() -> None:
+    working = kind(pending={"status": frozenset({"MAKING", "WORKING"})}, busy=frozenset({"WORKING"}))
+    wanted = [thing("a", {"size": 2}, of=working)]
+
+    def plan(status: str) -> Plan:
+        return make_plan(wanted, {"thing/a": {"name": "a", "size": 1, "status": status}})
+
+    assert plan("WORKING").lines() == ["update thing a: size: 1 -> 2"]
+    assert plan("WORKING").changed
+    assert [row["field"] for row in plan("WORKING").drift()] == ["", "size"]
+    assert not plan("MAKING").changed
+    fixed = [thing("a", {"network": "b"}, of=working)]
+    with pytest.raises(PlatformError, match="cannot change"):
+        make_plan(fixed, {"thing/a": {"name": "a", "network": "a", "status": "WORKING"}})
 
 
 def test_deleting_what_is_gone_is_no_error() -> None:

@@ -31,6 +31,7 @@ from .plan import (
     links_in,
     make_plan,
     make_step,
+    refuse_failed,
     refuse_immutable,
 )
 from .retries import is_conflict, is_there_already
@@ -176,7 +177,7 @@ class Executor:
                 return
             self._settle(resource)
             step = make_step(resource, self.seen)
-        self._refuse_failed(resource)
+        refuse_failed(resource, self.seen[resource.key])
         refuse_immutable([step])
         if step.action == CREATE:
             self._create(step)
@@ -284,21 +285,7 @@ class Executor:
             last["state"] = " ".join(str(have.get(path, "")) for path in kind.pending)
             next(polls)
             self.seen[resource.key] = self._read(resource)
-        self._refuse_failed(resource)
-
-    def _refuse_failed(self, resource: Resource) -> None:
-        """Raise when Google gave up on *resource* and it will never be ready."""
-        have = self.seen[resource.key]
-        if have is None or not in_state(have, resource.kind.failed):
-            return
-        reasons = have.get("statusMessage") or have.get("conditions") or "no reason given"
-        raise PlatformError(
-            f"Google gave up on it: {reasons}",
-            action="use",
-            resource=resource.title,
-            reason="failed",
-            hint="Remove it (state: absent), mend the cause, and run it again.",
-        )
+        refuse_failed(resource, self.seen[resource.key])
 
     def _await(self, resource: Resource, answer: Spec) -> None:
         wait_for(self.api, resource.kind.operation, answer, resource.params, resource.title, self.patience)

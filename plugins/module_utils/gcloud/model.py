@@ -149,6 +149,7 @@ class Resource:
     kind's path templates. ``after`` names resources (by key) that must come first beside those its spec refers to; one
     that is not in the graph has come first already.
     ``unwanted``: it is there, is ours, and the options do not name it any more; it is removed.
+    ``where`` tells it from others of its kind and name in the graph: its zone, or what it is in.
     """
 
     kind: Kind
@@ -158,11 +159,12 @@ class Resource:
     after: tuple[str, ...] = ()
     wait: bool = True
     unwanted: bool = False
+    where: str = ""
 
     @property
     def key(self) -> str:
-        """Its name within a graph: "network/mlops"."""
-        return f"{self.kind.name}/{self.name}"
+        """Its name within a graph: "network/mlops", "disk/pvc-1 in europe-west1-b"."""
+        return f"{self.kind.name}/{self.name}" + (f" in {self.where}" if self.where else "")
 
     @property
     def title(self) -> str:
@@ -186,7 +188,8 @@ class Kind(ABC):
     """A kind of resource as the engine sees it: declared (RestKind), or programmed where no convention fits.
 
     ``operation`` says how the answers of writes are awaited (operations.py). ``pending`` and ``failed`` tell, by field,
-    the states of a resource that is still being made or removed, and of one that never will be.
+    the states of a resource that is still being made or removed, and of one that never will be; ``busy`` are those of
+    the former in which it is whole already, and only at work.
     ``appears_with_parent``: making what it depends on may make it too. ``keep``: `state: absent` leaves it.
     ``foundation``: all that begins after it could not begin without it, whatever it refers to.
     ``steady_reads``: how many reads in a row must find a new one before others may rely on it. ``repeats``: updates
@@ -199,6 +202,7 @@ class Kind(ABC):
     operation: str = "none"
     pending: Mapping[str, frozenset[str]] = field(default_factory=dict)
     failed: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    busy: frozenset[str] = frozenset()
     appears_with_parent: bool = False
     keep: bool = False
     foundation: bool = False

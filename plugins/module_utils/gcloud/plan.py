@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
@@ -20,7 +20,10 @@ CREATE, UPDATE, DELETE, NOOP, WAIT = "create", "update", "delete", "noop", "wait
 
 @dataclass(frozen=True)
 class Step:
-    """What has to be done to one resource. ``spec`` is the wanted spec with the outputs known so far filled in."""
+    """What has to be done to one resource. ``spec`` is the wanted spec with the outputs known so far filled in.
+
+    What has to be waited for may have ``drifts`` too, which are mended then.
+    """
 
     resource: Resource
     action: str
@@ -31,12 +34,12 @@ class Step:
     @property
     def writes(self) -> bool:
         """Whether it changes anything."""
-        return self.action in (CREATE, UPDATE, DELETE)
+        return self.action in (CREATE, UPDATE, DELETE) or bool(self.drifts)
 
     def summary(self) -> str:
         """One line for people: "update firewall mlops-iap: priority: 1000 -> 900"."""
         detail = "; ".join(drift_line(drift) for drift in self.drifts)
-        return f"{self.action} {self.resource.title}" + (f": {detail}" if detail else "")
+        return f"{UPDATE if detail else self.action} {self.resource.title}" + (f": {detail}" if detail else "")
 
 
 @dataclass(frozen=True)
@@ -81,13 +84,31 @@ def make_plan(
 ) -> Plan:
     """Plan all of *wanted* given what was *seen* (by key).
 
-    Raises PlatformError for drift in immutable fields, unless *refuse* is off, for plans that are only looked at.
+    Raises PlatformError for drift in immutable fields and for what Google gave up on, unless *refuse* is off, for plans
+    that are only looked at; and where something is wanted in two ways.
     """
+    _refuse_two_ways(wanted)
     steps = {resource.key: make_step(resource, seen, absent=absent) for resource in wanted}
     if refuse:
+        for step in steps.values():
+            if step.action in (NOOP, UPDATE) and not (absent or step.resource.unwanted):
+                refuse_failed(step.resource, step.have)
         refuse_immutable(list(steps.values()))
     before = dependencies(wanted)
     return Plan(steps, _reversed(before) if absent else before, absent)
+
+
+def _refuse_two_ways(wanted: Sequence[Resource]) -> None:
+    first: dict[str, Resource] = {}
+    for resource in wanted:
+        if first.setdefault(resource.key, resource) != resource:
+            raise PlatformError(
+                "the options name it twice, and differently",
+                action="plan",
+                resource=resource.title,
+                reason="twice",
+                hint="Name it once, with all that it is to have.",
+            )
 
 
 def make_step(resource: Resource, seen: Mapping[str, Spec | None], *, absent: bool = False) -> Step:
@@ -99,9 +120,11 @@ def make_step(resource: Resource, seen: Mapping[str, Spec | None], *, absent: bo
         return Step(resource, NOOP if gone else DELETE, spec, have)
     if have is None:
         return Step(resource, CREATE, spec, None)
-    if in_state(have, resource.kind.pending):
-        return Step(resource, WAIT, spec, have)
-    found = tuple(drifts(resource, spec, have))
+    pending = in_state(have, resource.kind.pending)
+    whole = not pending or in_state(have, dict.fromkeys(resource.kind.pending, resource.kind.busy))
+    found = tuple(drifts(resource, spec, have)) if whole else ()
+    if pending:
+        return Step(resource, WAIT, spec, have, found)
     return Step(resource, UPDATE if found else NOOP, spec, have, found)
 
 
@@ -116,18 +139,36 @@ def drift_rows(step: Step) -> list[dict[str, Any]]:
         return [row("", "missing", "present")]
     if step.action == DELETE:
         return [row("", "present", "missing")]
+    states = []
     if step.action == WAIT:
-        state = ", ".join(str(lookup(step.have or {}, path, "")) for path in step.resource.kind.pending)
-        return [row("", state, "ready")]
-    return [row(drift.path, *drift_values(drift), drift.field.update is not None) for drift in step.drifts]
+        states = [row("", _state(step, step.resource.kind.pending), "ready")]
+    elif step.have and in_state(step.have, step.resource.kind.failed):
+        states = [row("", _state(step, step.resource.kind.failed), "ready", mutable=False)]
+    return states + [row(drift.path, *drift_values(drift), drift.field.update is not None) for drift in step.drifts]
+
+
+def _state(step: Step, paths: Iterable[str]) -> str:
+    return ", ".join(str(lookup(step.have or {}, path, "")) for path in paths)
+
+
+def refuse_failed(resource: Resource, have: Spec | None) -> None:
+    """Raise PlatformError when Google gave up on *resource* and it will never be ready."""
+    if have is None or not in_state(have, resource.kind.failed):
+        return
+    reasons = have.get("statusMessage") or have.get("conditions") or "no reason given"
+    raise PlatformError(
+        f"Google gave up on it: {reasons}",
+        action="use",
+        resource=resource.title,
+        reason="failed",
+        hint="Remove it (state: absent), mend the cause, and run it again.",
+    )
 
 
 def refuse_immutable(steps: Sequence[Step]) -> None:
     """Raise one PlatformError that names every immutable field whose value differs, and the ways out."""
     lines, ways = [], []
     for step in steps:
-        if step.action != UPDATE:
-            continue
         for drift in step.drifts:
             if drift.field.update is None:
                 lines.append(f"{step.resource.title}: {drift_line(drift)}")
@@ -204,4 +245,4 @@ def _reversed(graph: Mapping[str, frozenset[str]]) -> dict[str, frozenset[str]]:
 
 
 def _stuck(step: Step) -> bool:
-    return step.action == UPDATE and any(drift.field.update is None for drift in step.drifts)
+    return any(drift.field.update is None for drift in step.drifts)

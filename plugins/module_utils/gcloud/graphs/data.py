@@ -115,17 +115,19 @@ def _database(
     reached = (f"{CONNECTION.name}/{PRIVATE_SERVICES}",)  # the network layer makes it
     made = Resource(SQL_INSTANCE, instance["name"], spec, params, reached, wait)
     inside: list[Resource] = []
+    where = instance["name"] if len(options["databases"]) > 1 else ""
     place = {**params, "instance": instance["name"]}
     turn: tuple[str, ...] = (made.key,)  # an instance refuses what comes while it is at something else
     for name in instance.get("databases") or []:
-        inside.append(Resource(DATABASE, name, {"charset": "UTF8"}, place, turn))
+        inside.append(Resource(DATABASE, name, {"charset": "UTF8"}, place, turn, where=where))
         turn = (made.key, inside[-1].key)
     for user in instance.get("users") or []:
         secret = user["password_secret"]
         secret_parts = _secret({"name": secret, "members": user.get("secret_members")}, labels, params)
         version = Output(f"secret_value/{secret}", "version")
-        where = {**place, "secret": secret}
-        inside += [*secret_parts, Resource(DATABASE_USER, user["name"], {"passwordVersion": version}, where, turn)]
+        spec = {"passwordVersion": version}
+        made_with = {**place, "secret": secret}
+        inside += [*secret_parts, Resource(DATABASE_USER, user["name"], spec, made_with, turn, where=where)]
         turn = (made.key, inside[-1].key)
     if options.get("state") == "absent":  # databases and users go with their instance, or stay with it
         return [made, *(part for part in inside if part.kind not in (DATABASE, DATABASE_USER))]

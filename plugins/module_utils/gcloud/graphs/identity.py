@@ -65,7 +65,7 @@ def iap_graph(options: Mapping[str, Any]) -> list[Resource]:
 def _held(kind: WholeRoleKind, name: str, members: Sequence[str], params: dict[str, str]) -> Resource:
     """The role of *kind*, held by these and nobody else."""
     pairs = unique(f"{kind.role} {member}" for member in members)
-    return Resource(kind, name, {"members": pairs}, params, unwanted=not pairs)
+    return Resource(kind, name, {"members": pairs}, params, unwanted=not pairs, where=params.get("zone", ""))
 
 
 def role_pairs(grants: Sequence[Mapping[str, Any]] | None) -> list[str]:

@@ -16,6 +16,7 @@ NEW_POOL = "Google fixes this when a node pool is made: add a second pool, move 
 PENDING = {"status": frozenset({"PROVISIONING", "RECONCILING", "STOPPING"})}
 # What is set as the first is answered as the second: recording container/clusters/database_encryption.
 ENCRYPTED = (("ENCRYPTED", "ALL_OBJECTS_ENCRYPTION_ENABLED"),)
+BUSY = frozenset({"RECONCILING"})
 FAILED = {"status": frozenset({"ERROR"})}
 
 
@@ -60,6 +61,7 @@ CLUSTER = RestKind(
     wrap="cluster",
     pending=PENDING,
     failed=FAILED,
+    busy=BUSY,
     fields=(
         Field("nodePools", compare="create"),
         Field("description", update=None),
@@ -162,6 +164,7 @@ NODE_POOL = RestKind(
     wrap="nodePool",
     pending=PENDING,
     failed=FAILED,
+    busy=BUSY,
     appears_with_parent=True,
     fields=(
         Field("config.machineType", update=None, way_out=NEW_POOL),

@@ -147,6 +147,7 @@ SQL_INSTANCE = SqlInstanceKind(
     operation="sql",
     pending={"state": frozenset({"PENDING_CREATE", "PENDING_DELETE", "MAINTENANCE"})},
     failed={"state": frozenset({"FAILED"})},
+    busy=frozenset({"MAINTENANCE"}),
     fields=(
         Field("databaseVersion", update=None, way_out="Upgrade a major version by hand, by Google's guide."),
         Field("region", update=None, way_out=MOVE),
