@@ -9,8 +9,7 @@ short_description: Who may open IAP tunnels to VMs and pass IAP to web sites
 version_added: "0.1.0"
 description:
   - Grants roles on IAP's own resources, the tunnel of one VM and one backend service, never on the whole project.
-  - Those who are listed hold the role there and nobody else, so whoever is taken out of the list loses it. An empty
-    list lets nobody in; a VM or a service that is not listed is left alone. O(state=absent) takes the role from all.
+  - Grants are additive; members that are not listed are left alone. O(state=absent) takes back exactly what is listed.
   - Tunnel access can be granted before the VM exists.
 author: MLOps platform
 extends_documentation_fragment: [gcloud, gcloud.plan]

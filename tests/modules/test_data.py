@@ -137,8 +137,10 @@ def test_two_instances_may_hold_databases_and_users_of_one_name(place: Google) -
 
 
 def test_a_secret_that_is_named_twice_and_differently_is_refused(place: Google) -> None:
-    readers = [{"role": "roles/secretmanager.secretAccessor", "members": [ALICE]}]
-    wanted = {**database(), "secrets": [{"name": SECRET, "members": readers}]}
+    role = "roles/secretmanager.secretAccessor"
+    alices, bobs = ([{"role": role, "members": [f"user:{name}@acme.example"]}] for name in ("alice", "bob"))
+    users = [{"name": "mlflow", "password_secret": SECRET, "secret_members": bobs}]
+    wanted = {**database(users=users), "secrets": [{"name": SECRET, "members": alices}]}
     with pytest.raises(PlatformError, match=f"secret.* {SECRET}.*twice, and differently"):
         place.plan(graph, wanted)
 

@@ -5,17 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..kinds.iam import (
-    ACCOUNT_POLICY,
-    PROJECT_POLICY,
-    SERVICE_ACCOUNT,
-    SIGN_IN_POLICY,
-    TUNNEL_POLICY,
-    WholeRoleKind,
-)
+from ..kinds.iam import ACCOUNT_POLICY, PROJECT_POLICY, SERVICE_ACCOUNT, TUNNEL_POLICY, WEB_POLICY, WEB_ROLE
 from ..kinds.services import BATCH, PROJECT_SERVICES
 from ..model import Resource
 from .network import given
+
+TUNNEL_ROLE = "roles/iap.tunnelResourceAccessor"
 
 
 def services_graph(options: Mapping[str, Any]) -> list[Resource]:
@@ -53,19 +48,15 @@ def accounts_graph(options: Mapping[str, Any]) -> list[Resource]:
 
 def iap_graph(options: Mapping[str, Any]) -> list[Resource]:
     """Who may open tunnels to VMs, and who may pass IAP to a load balancer's backend service."""
-    params = {"project": options["project"]}
-    tunnels = [
-        _held(TUNNEL_POLICY, tunnel["instance"], tunnel["members"], {**params, "zone": tunnel["zone"]})
-        for tunnel in options.get("tunnels") or []
-    ]
-    sites = options.get("sites") or []
-    return tunnels + [_held(SIGN_IN_POLICY, site["backend_service"], site["members"], params) for site in sites]
-
-
-def _held(kind: WholeRoleKind, name: str, members: Sequence[str], params: dict[str, str]) -> Resource:
-    """The role of *kind*, held by these and nobody else."""
-    pairs = unique(f"{kind.role} {member}" for member in members)
-    return Resource(kind, name, {"members": pairs}, params, unwanted=not pairs, where=params.get("zone", ""))
+    graph = []
+    for tunnel in options.get("tunnels") or []:
+        spec = {"members": unique(f"{TUNNEL_ROLE} {member}" for member in tunnel["members"])}
+        params = {"project": options["project"], "zone": tunnel["zone"]}
+        graph.append(Resource(TUNNEL_POLICY, tunnel["instance"], spec, params, where=tunnel["zone"]))
+    for site in options.get("sites") or []:
+        spec = {"members": unique(f"{WEB_ROLE} {member}" for member in site["members"])}
+        graph.append(Resource(WEB_POLICY, site["backend_service"], spec, {"project": options["project"]}))
+    return [resource for resource in graph if resource.spec["members"]]
 
 
 def role_pairs(grants: Sequence[Mapping[str, Any]] | None) -> list[str]:

@@ -218,13 +218,17 @@ ACCOUNT_POLICY = PolicyKind(
     in_body=False,
     options=QUERY,
 )
-TUNNEL_ROLE = "roles/iap.tunnelResourceAccessor"
-TUNNEL_POLICY = WholeRoleKind(
+TUNNEL_POLICY = PolicyKind(
     name="iap_tunnel_access",
     service="iap",
     method="v1",
     target={"resource": "projects/{project}/iap_tunnel/zones/{zone}/instances/{name}"},
-    role=TUNNEL_ROLE,
+)
+WEB_POLICY = PolicyKind(
+    name="iap_web_access",
+    service="iap",
+    method="v1",
+    target={"resource": "projects/{project}/iap_web/compute/services/{name}"},
 )
 WEB_ROLE = "roles/iap.httpsResourceAccessor"
 SIGN_IN_POLICY = WholeRoleKind(
