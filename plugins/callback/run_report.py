@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import time
 from pathlib import Path
@@ -44,6 +45,7 @@ options:
 """
 
 KEPT = 20
+OURS = re.compile(r"\d{4}-\d\d-\d\d-\d{6}-.+-\d+\.html")  # the folder may be shared with other things
 NAMES = ("platform_project", "platform_domain")
 
 
@@ -131,8 +133,9 @@ class CallbackModule(CallbackBase):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         stamp = time.strftime("%Y-%m-%d-%H%M%S", time.localtime(self._run.began))
         path = folder / f"{stamp}-{Path(self._run.playbook).stem}-{os.getpid()}.html"
-        path.write_text(page(self._run))
-        path.chmod(0o600)
-        for old in sorted(folder.glob("*.html"))[:-KEPT]:
-            old.unlink()
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+            file.write(page(self._run))
+        reports = sorted(old for old in folder.iterdir() if OURS.fullmatch(old.name) and old != path)
+        for old in reports[: -(KEPT - 1)]:
+            old.unlink(missing_ok=True)  # another run may be at it, too
         return path

@@ -9,7 +9,7 @@ short_description: A local port that leads through IAP and the bastion into the 
 version_added: "0.1.0"
 description:
   - Starts an SSH client in the background that forwards a port of 127.0.0.1, or finds the one that runs for the same
-    target. O(state=absent) ends it.
+    target; runs share it. O(state=absent) ends those that lead through the bastion and that no other run uses.
   - It belongs to the run, not to the platform, so it never counts as a change.
 author: MLOps platform
 extends_documentation_fragment: [gcloud]
@@ -35,33 +35,29 @@ options:
     type: str
     required: true
   instance_id:
-    description: Its numeric id, under which its host key is remembered.
+    description: Its numeric id, under which its host key is remembered. Needed for O(state=present).
     type: str
-    required: true
   user:
-    description: User to log in as.
+    description: User to log in as. Needed for O(state=present).
     type: str
-    required: true
   key_file:
-    description: Private SSH key.
+    description: Private SSH key. Needed for O(state=present).
     type: path
-    required: true
   host:
-    description: Address inside the VPC.
+    description: Address inside the VPC. Needed for O(state=present).
     type: str
-    required: true
   port:
     description: Port there.
     type: int
     default: 443
   tunnel_program:
-    description: Path of tunnel_cli.py, ssh's way through IAP.
+    description: Path of tunnel_cli.py, ssh's way through IAP. Needed for O(state=present).
     type: path
-    required: true
   stays:
     description:
       - Whether the port stays open when the Ansible run ends. Otherwise it is closed then, also when the run failed or
         was killed (as far as the callback plugin P(run_report#callback) is enabled, which names the run).
+      - With O(state=absent), whether what was asked to stay open does; in check mode it does.
     type: bool
     default: false
   known_hosts:
@@ -89,6 +85,10 @@ local_port:
   description: The port of 127.0.0.1.
   returned: when O(state=present)
   type: int
+closed:
+  description: Whether none is left that leads through the bastion.
+  returned: when O(state=absent)
+  type: bool
 failure:
   description: The error in parts.
   returned: failed
@@ -101,13 +101,29 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.gcloud.arguments import argument_spec, fail
 from ..module_utils.gcloud.errors import PlatformError
-from ..module_utils.gcloud.forward import Route, ensure, stop, sweep
-from ..module_utils.gcloud.runs import Run, watch
+from ..module_utils.gcloud.forward import STAYS, Route, bastion_of, ensure, release
+from ..module_utils.gcloud.runs import Run
+
+NEEDED = ("instance_id", "user", "key_file", "host", "tunnel_program")
 
 
 def main() -> None:
     """Run the module."""
-    module = AnsibleModule(argument_spec(DOCUMENTATION), supports_check_mode=True)
+    module = AnsibleModule(
+        argument_spec(DOCUMENTATION), supports_check_mode=True, required_if=[("state", "present", NEEDED)]
+    )
+    try:
+        if module.params["state"] == "absent":
+            bastion = bastion_of(*(module.params[name] for name in ("project", "zone", "instance")))
+            mine = str(Run.current())
+            owners = [mine] if module.params["stays"] or module.check_mode else [mine, STAYS]
+            module.exit_json(changed=False, closed=release(bastion, *owners))
+        module.exit_json(changed=False, local_port=_ensure(module))
+    except PlatformError as error:
+        fail(module, error)
+
+
+def _ensure(module: AnsibleModule) -> int:
     options = module.params
     names = ("project", "zone", "instance", "instance_id", "user", "key_file", "host", "port", "known_hosts")
     route = Route(
@@ -116,19 +132,8 @@ def main() -> None:
         service_account_file=options["service_account_file"] or "",
         impersonate=options["impersonate_service_account"] or "",
     )
-    try:
-        Path(route.known_hosts).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if options["state"] == "absent":
-            stop(route)
-            module.exit_json(changed=False)
-        sweep()
-        port, started = ensure(route, stays=options["stays"])
-        if started and (run := Run.current()) and not options["stays"]:
-            watch(run, lambda: stop(route))
-    except PlatformError as error:
-        fail(module, error)
-        return
-    module.exit_json(changed=False, local_port=port)
+    Path(route.known_hosts).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return ensure(route, stays=options["stays"])
 
 
 if __name__ == "__main__":

@@ -127,7 +127,9 @@ class Gate:
             return web.Response(status=302, headers={"location": "/", **_set(session_cookie(service), "", 0)})
         token = asked.bearer()
         if token is not None:
-            email, problem = await self.directory.program(token, client_id(service), asked.url.partition("?")[0])
+            # Nobody is let in by a token for a client that Google manages (docs "Programmatic authentication").
+            own = service["iap"].get("oauth2ClientId") or ""
+            email, problem = await self.directory.program(token, own, asked.url.partition("?")[0])
             if problem:
                 return web.Response(status=401, text=f"Invalid IAP credentials: {problem}")
         else:

@@ -21,7 +21,7 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 CONTROL_HOST = "emulator.internal"
 RELAY_HOST = "tunnel.cloudproxy.app"
 METADATA_HOSTS = ("metadata.google.internal", "metadata", "169.254.169.254")
-_OAUTH_HOSTS = ("oauth2.googleapis.com", "accounts.google.com")
+_OAUTH_HOSTS = ("oauth2.googleapis.com", "openidconnect.googleapis.com", "accounts.google.com")
 _OAUTH_PATHS = (
     "/token",
     "/tokeninfo",
@@ -30,6 +30,7 @@ _OAUTH_PATHS = (
     "/oauth2/v4/token",
     "/oauth2/v3/tokeninfo",
     "/oauth2/v1/tokeninfo",
+    "/v1/userinfo",
 )
 _RELAY = "rehearsal.internet.iap_relay"
 _WAIT_SECONDS = 120.0

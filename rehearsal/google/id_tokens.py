@@ -48,7 +48,10 @@ class IdTokens:
         return jwt.encode(signer, {**claims, "iat": now, "exp": now + LIFETIME_SECONDS}).decode()
 
     def caller(self, token: str, client: str, url: str) -> tuple[str, str]:
-        """(e-mail address, "") of the token's owner, or ("", why it is none) for IAP with OAuth client `client`."""
+        """(e-mail address, "") of the token's owner, or ("", why it is none) for IAP with OAuth client `client`.
+
+        "" is the client that Google manages, for which it takes JWTs that service accounts sign and no other tokens.
+        """
         try:
             claims: dict[str, Any] = dict(jwt.decode(token, verify=False))
         except ValueError:
@@ -69,7 +72,7 @@ class IdTokens:
             claims = jwt.decode(token, certs=pem, verify=True)
         except ValueError:
             return "", "JWT signature is invalid"
-        if claims.get("aud") != client:
+        if not client or claims.get("aud") != client:
             return "", "Invalid JWT audience"
         return str(claims["email"]), ""
 

@@ -56,6 +56,18 @@ class Emulator:
         """An access token for anybody."""
         return str(self.cloud.identities.issue(email)["access_token"])
 
+    def login(self, email: str, folder: Path) -> Path:
+        """The file that `gcloud auth application-default login` leaves for a person."""
+        path = folder / f"{email}.json"
+        content = {
+            "type": "authorized_user",
+            "client_id": "client.apps.googleusercontent.com",
+            "client_secret": "no-secret",
+            "refresh_token": f"1//{self.token(email)}",
+        }
+        path.write_text(json.dumps(content))
+        return path
+
     def _trust(self) -> ssl.SSLContext | None:
         return ssl.create_default_context(cafile=str(self.ca)) if self.ca else None
 

@@ -28,10 +28,14 @@ HTML = {"accept": "text/html", "host": HOST, "x-forwarded-for": "203.0.113.7"}
 class Directory:
     """Ann may; the token `good` is a program's."""
 
+    def __init__(self) -> None:
+        self.clients: list[str] = []
+
     async def admits(self, service: str, email: str, host: str, path: str) -> bool:
         return email in (ANN, "robot@p.iam.gserviceaccount.com") and service == SERVICE["key"] and host == HOST
 
     async def program(self, token: str, client: str, url: str) -> tuple[str, str]:
+        self.clients.append(client)
         good = token == "good" and client == "client.apps"
         return ("robot@p.iam.gserviceaccount.com", "") if good else ("", "Invalid JWT audience")
 
@@ -130,6 +134,13 @@ async def test_programs_bring_tokens(ask: TestClient[Any, Any], name: str) -> No
     assert (await check(ask, {**HTML, name: "Bearer good"}))[0] == 200
     status, _, text = await check(ask, {**HTML, name: "Bearer other"})
     assert (status, text) == (401, "Invalid IAP credentials: Invalid JWT audience")
+
+
+async def test_a_client_that_google_manages_lets_no_token_in(gate: Gate, ask: TestClient[Any, Any]) -> None:
+    gate.services = {"7001": {**SERVICE, "iap": {"enabled": True, "oauth2ClientId": None}}}
+    assert (await check(ask, {**HTML, "authorization": "Bearer good"}))[0] == 401
+    assert isinstance(gate.directory, Directory)
+    assert gate.directory.clients == [""]
 
 
 async def test_signing_in_from_beginning_to_end(gate: Gate, ask: TestClient[Any, Any]) -> None:

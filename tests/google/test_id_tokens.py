@@ -63,6 +63,7 @@ def test_googles_own_client_gets_an_identity_token_that_is_taken(tmp_path: Any) 
         assert judged(cloud, credentials.token, "another.apps.googleusercontent.com") == {
             "problem": "Invalid JWT audience"
         }
+        assert judged(cloud, credentials.token, "") == {"problem": "Invalid JWT audience"}  # Google manages the client
         head, body, signature = credentials.token.split(".")
         forged = f"{head}.{body}.{signature[::-1]}"
         assert judged(cloud, forged) == {"problem": "JWT signature is invalid"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -44,6 +45,30 @@ def test_missing_permissions_are_all_named_with_a_role(bare: Google) -> None:
     assert len(found.problems) > 20
     (line,) = [line for line in found.problems if "container.clusters.create" in line]
     assert "roles/container.admin" in line
+
+
+def test_the_way_to_the_bastion_is_among_the_permissions(bare: Google) -> None:
+    """Without them a run would fail after the network, and leave what costs money."""
+    alice = bare.as_person("alice@acme.example")
+    text = "\n".join(examine(alice.api, bare.project, SERVICES, PERMISSIONS).problems)
+    assert "iap.tunnelInstances.accessViaIAP in project acme-mlops. Grant it roles/iap.tunnelResourceAccessor" in text
+    assert "compute.instances.osAdminLogin in project acme-mlops. Grant it roles/compute.osAdminLogin" in text
+
+
+def test_a_person_is_known_by_the_login_of_gcloud(
+    bare: Google, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(bare.emulator.login("alice@acme.example", tmp_path)))
+    assert examine(Api(), bare.project, SERVICES, []).identity == "alice@acme.example"
+
+
+def test_credentials_that_do_not_tell_whose_they_are(bare: Google, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A token whose scopes leave the e-mail address out: UserInfo answers 401, as to one that is wrong."""
+    monkeypatch.setattr(Api, "_plain_request", lambda api: lambda url, **_: SimpleNamespace(status=401, data=b"{}"))
+    api = Api(access_token=bare.emulator.token())
+    (problem,) = examine(api, bare.project, SERVICES, []).problems
+    assert "do not tell whose they are" in problem
+    assert "userinfo.email" in problem
 
 
 def test_no_credentials(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -81,7 +81,7 @@ class Lab:
 
     def tunnel(self, *, instance: str = "bastion", token: str = TOKEN, port: int | None = None) -> Tunnel:
         target = Target("acme-mlops", "europe-west1-b", instance, port or self.machine_port)
-        return Tunnel(target, lambda: token, principal="alice@acme.example", relay=self.relay, resume_seconds=5)
+        return Tunnel(target, lambda: token, principal=lambda: "alice@acme.example", relay=self.relay, resume_seconds=5)
 
 
 async def echo_digest(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -43,6 +43,15 @@ DISABLED = {
         "details": [{"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "SERVICE_DISABLED"}],
     }
 }
+IMPERSONATION = {
+    "error": {
+        "code": 403,
+        "message": "Permission 'iam.serviceAccounts.getAccessToken' denied on resource (or it may not exist).",
+        "status": "PERMISSION_DENIED",
+    }
+}
+METADATA = auth.RefreshError("of the metadata server")
+METADATA.__cause__ = auth.TransportError("reset")
 
 
 @pytest.mark.parametrize(
@@ -93,6 +102,11 @@ def test_the_least_powerful_known_role_is_named(permission: str, role: str) -> N
         (exceptions.NotFound("gone"), 404, "gone"),
         (exceptions.Forbidden("no", errors=[{"reason": "rateLimitExceeded"}]), 403, "no"),
         (auth.DefaultCredentialsError("none"), 0, "gcloud auth application-default login"),
+        (auth.TransportError("reset"), 0, "no answer from Google: reset"),
+        (METADATA, 0, "no answer from Google"),
+        (auth.RefreshError("internal_failure", retryable=True), 503, "run it again"),
+        (auth.RefreshError("invalid_grant", {"error": "invalid_grant"}), 0, "no usable Google credentials"),
+        (auth.RefreshError("Unable", json.dumps(IMPERSONATION)), 403, "by roles/iam.serviceAccountTokenCreator"),
         (requests.ConnectionError("refused"), 0, "HTTPS_PROXY"),
         (ConnectionResetError("reset"), 0, "no answer from Google"),
     ],

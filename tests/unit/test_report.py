@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from plugins.callback import run_report
 from plugins.module_utils.report.page import page
 from plugins.module_utils.report.record import Run, Task, longest_chain, merge, sentence
 
@@ -82,3 +85,16 @@ def test_a_failed_run_says_what_went_wrong() -> None:
     run.failures.append("Network: no <quota>")
     assert "failed</span>" in page(run)
     assert "no &lt;quota&gt;" in page(run)
+
+
+def test_of_a_shared_folder_only_old_reports_are_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What failed: index.html of a shared folder was removed, and the new report itself where clocks differ."""
+    names = ["index.html", "2026-notes.html", *(f"2031-01-{day:02}-120000-site-77.html" for day in range(1, 26))]
+    for name in names:
+        (tmp_path / name).write_text("x")
+    callback = run_report.CallbackModule()
+    path = callback._write(tmp_path)
+    left = {old.name for old in tmp_path.iterdir()}
+    assert {"index.html", "2026-notes.html", path.name} <= left
+    assert len(left) == 2 + run_report.KEPT
+    assert path.stat().st_mode & 0o777 == 0o600

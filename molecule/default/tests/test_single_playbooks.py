@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from kubernetes import client
@@ -44,3 +46,20 @@ def test_the_acceptance_by_itself_passes_and_tells_a_team_s_mistake(play: Callab
     told = " ".join(said.replace("\\", " ").split())  # long texts are broken into lines, some with a backslash
     assert f"(item={mistaken})" in told
     assert "for whoever keeps that file to mend" in told
+
+
+def test_check_mode_looks_inside_from_a_computer_that_never_logged_in(
+    play: Callable[..., str], cluster: client.ApiClient, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """What failed: check mode made no SSH key, and went to the bastion without one. The way of others stays open."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    said = play("site.yml", "--check")
+    assert "changed=0" in said
+    assert "unreachable=0" in said
+    assert client.CoreV1Api(cluster).list_namespace().items
+
+
+def test_the_bastion_can_be_configured_by_itself(play: Callable[..., str]) -> None:
+    """What failed: with --tags system nothing was done, and nothing was said."""
+    said = play("playbooks/access.yml", "--tags", "system")
+    assert re.search(r"bastion +: ok=[1-9]\d* +changed=0 ", said)

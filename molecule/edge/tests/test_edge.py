@@ -14,8 +14,10 @@ from typing import Any
 
 import pytest
 from google.auth import crypt, jwt
+from google.auth.transport.requests import Request
+from google.oauth2.service_account import IDTokenCredentials
 
-from rehearsal.frontdoor import iap
+from rehearsal.frontdoor import gate, iap
 from tests.frontdoor.table import Case, Table
 from tests.frontdoor.visitor import WORLD, Answer, Browser, Place
 from tests.waiting import until
@@ -150,6 +152,14 @@ def _program(audience: str) -> Callable[[Street], Answer]:
     return _nobody("/", ("authorization", f"Bearer {_own_token(audience)}"))
 
 
+def _oidc(street: Street) -> Answer:
+    """As a program asks that has found out what the client is called: Google issues the token, and IAP refuses it."""
+    path, audience = os.environ["GOOGLE_APPLICATION_CREDENTIALS"], gate.client_id(street.service)
+    credentials = IDTokenCredentials.from_service_account_file(path, target_audience=audience)
+    credentials.refresh(Request())
+    return _nobody("/", ("authorization", f"Bearer {credentials.token}"))(street)
+
+
 SPOOFED = ("x-goog-authenticated-user-email", f"accounts.google.com:{ALICE}")
 CASES = [
     Case("plain http", _nobody(url=f"http://{HOST}", path="/x?y=1"), {301}, True,
@@ -189,6 +199,8 @@ CASES = [
     Case("HSTS", _as("bob"), {200}, told=lambda answer: answer.header("strict-transport-security") != ""),
     Case("program without the role", _program(f"{SITE}/*"), {403}, True),
     Case("program's token for another site", _program("https://other.example/*"), {401}, True,
+         lambda answer: "audience" in answer.body),
+    Case("program's OpenID Connect token, where Google manages the client", _oidc, {401}, True,
          lambda answer: "audience" in answer.body),
     Case("bearer garbage beside a session", _as("alice", "/", ("authorization", "Bearer x.y.z")), {401}, True),
     Case("Cloud Armor: SQL injection", _as("alice", "/?q=1'%20or%201=1"), {403}, True),

@@ -32,11 +32,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, get_args
 
-from .errors import PlatformError, from_exception
+from .errors import PlatformError, from_body, from_exception
 from .retries import retrying
 from .tls import SharedTls, trusting, usual_bundle
 
 SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
+USER_INFO = "https://openidconnect.googleapis.com/v1/userinfo"  # discovery document of accounts.google.com
 VERSIONS: Mapping[str, str] = {
     "artifactregistry": "v1",
     "certificatemanager": "v1",
@@ -65,7 +66,8 @@ WITHOUT_BODY: Mapping[str, str] = {  # methods as google-cloud-container has the
 }
 CALL_SECONDS = 60.0
 _tokens: dict[str, dict[str, str]] = {}  # what :func:`known` tells: by credentials,
-_numbers: dict[str, str] = {}  # and by project id
+_numbers: dict[str, str] = {}  # by project id,
+_emails: dict[str, str] = {}  # and by token
 
 
 class Api:
@@ -148,14 +150,42 @@ class Api:
 
     def access_token(self) -> str:
         """An OAuth access token of this identity, valid for some minutes at least."""
-        try:
-            return str(self._signed_in().token)
-        except Exception as error:
-            raise from_exception(error) from error
+
+        def once() -> str:
+            try:
+                return str(self._signed_in().token)
+            except Exception as error:
+                raise from_exception(error) from error
+
+        return retrying(once)
 
     def identity(self) -> str:
-        """The e-mail address of the deploying account where the credentials tell it, else ''."""
-        return str(getattr(self.credentials(), "service_account_email", "") or "")
+        """The e-mail address of the deploying account; '' where the credentials may not tell it.
+
+        A key file has it; for a person, a token and a VM's own account it is asked once a run. Raises PlatformError.
+        """
+        credentials = self.credentials()
+        if getattr(credentials, "service_account_email", "") == "default":  # a VM's own, until it is told
+            self._refresh(credentials)
+        return str(getattr(credentials, "service_account_email", "") or self._email_of(self.access_token()))
+
+    def _email_of(self, token: str) -> str:
+        """Whose *token* is, by OpenID Connect's UserInfo."""
+        if token not in _emails:
+            _emails[token] = retrying(lambda: self._ask_email(token))
+        return _emails[token]
+
+    def _ask_email(self, token: str) -> str:
+        headers = {"Authorization": f"Bearer {token}"}
+        try:
+            answer = self._plain_request()(USER_INFO, headers=headers, timeout=CALL_SECONDS)
+        except Exception as error:
+            raise from_exception(error) from error
+        if answer.status in (401, 403):  # it says so of a token whose scopes leave the e-mail address out, too
+            return ""
+        if answer.status != 200:
+            raise from_body(answer.status, answer.data).about("find out", "whose the credentials are")
+        return str(json.loads(answer.data).get("email", ""))
 
     def credentials(self) -> Any:
         """google-auth credentials: the given token or key file, else what google.auth.default() finds."""
@@ -183,10 +213,18 @@ class Api:
             if before := _tokens.get(name):
                 credentials.token, credentials.expiry = before["token"], datetime.fromisoformat(before["expiry"])
             if not credentials.valid:
-                credentials.refresh(self._plain_request())
+                self._refresh(credentials)
             if credentials.expiry:
                 _tokens[name] = {"token": credentials.token, "expiry": credentials.expiry.isoformat()}
         return credentials
+
+    def _refresh(self, credentials: Any) -> None:
+        """Get a new token. Raises PlatformError, so that it is not lost in a library on the way."""
+        try:
+            credentials.refresh(self._plain_request())
+        except Exception as error:
+            failed = from_exception(error)
+            raise (failed.about("act as", self._impersonate) if self._impersonate else failed) from error
 
     def _plain_request(self) -> Any:
         from google.auth.transport.requests import Request
@@ -311,13 +349,14 @@ def preload() -> Iterator[bool]:
 
 
 def known() -> dict[str, dict[str, Any]]:
-    """Access tokens and projects' numbers, for :func:`remember` in a process that is trusted as much."""
-    return {"tokens": _tokens, "numbers": _numbers}
+    """Access tokens, whose they are, projects' numbers, for :func:`remember` in a process that is trusted as much."""
+    return {"tokens": _tokens, "numbers": _numbers, "emails": _emails}
 
 
 def remember(told: Mapping[str, Mapping[str, Any]]) -> None:
     """Use what was :func:`known`: tokens for as long as they are valid; and have the keys ready they were had for."""
     _numbers.update(told["numbers"])
+    _emails.update(told["emails"])
     _tokens.update(told["tokens"])
     for name in told["tokens"]:
         path, file, written, _ = json.loads(name)

@@ -23,6 +23,7 @@ ROLES_BY_PERMISSION: Mapping[str, str] = {
     "compute.firewalls.": "roles/compute.securityAdmin",
     "compute.globalAddresses.": "roles/compute.networkAdmin",
     "compute.instances.": "roles/compute.instanceAdmin.v1",
+    "compute.instances.osAdminLogin": "roles/compute.osAdminLogin",
     "compute.networks.": "roles/compute.networkAdmin",
     "compute.routers.": "roles/compute.networkAdmin",
     "compute.securityPolicies.": "roles/compute.securityAdmin",
@@ -30,8 +31,10 @@ ROLES_BY_PERMISSION: Mapping[str, str] = {
     "container.": "roles/container.admin",
     "dns.": "roles/dns.admin",
     "iam.serviceAccounts.actAs": "roles/iam.serviceAccountUser",
+    "iam.serviceAccounts.getAccessToken": "roles/iam.serviceAccountTokenCreator",
     "iam.serviceAccounts.": "roles/iam.serviceAccountAdmin",
     "iap.": "roles/iap.admin",
+    "iap.tunnelInstances.accessViaIAP": "roles/iap.tunnelResourceAccessor",
     "resourcemanager.projects.get": "roles/browser",
     "resourcemanager.projects.setIamPolicy": "roles/resourcemanager.projectIamAdmin",
     "resourcemanager.projects.getIamPolicy": "roles/resourcemanager.projectIamAdmin",
@@ -146,11 +149,7 @@ def from_exception(error: Exception) -> PlatformError:
     if home.startswith("google.auth."):
         return _from_auth(error)
     if home.startswith(("requests.", "urllib3.")) or isinstance(error, (ConnectionError, TimeoutError)):
-        return PlatformError(
-            f"no answer from Google: {error}",
-            reason="connection",
-            hint="Check the network path and any proxy (HTTPS_PROXY, NO_PROXY), then run it again.",
-        )
+        return _unanswered(error)
     if kind == "ParseError" and home.startswith("google.protobuf"):
         return PlatformError(f"the API has no such field: {error}", reason="invalid", code=400)
     raise error
@@ -189,10 +188,26 @@ def _from_api_core(error: Any) -> PlatformError:
     return _hinted(hinted)
 
 
+def _unanswered(error: Exception) -> PlatformError:
+    return PlatformError(
+        f"no answer from Google: {error}",
+        reason="connection",
+        hint="Check the network path and any proxy (HTTPS_PROXY, NO_PROXY), then run it again.",
+    )
+
+
 def _from_auth(error: Exception) -> PlatformError:
+    # A VM's own credentials wrap what happened on the way to the metadata server.
+    if "TransportError" in (type(error).__name__, type(error.__cause__).__name__):
+        return _unanswered(error)
+    if getattr(error, "retryable", False):  # google-auth's word for OAuth's 5xx and 429
+        hint = "Google's sign-in is in trouble; run it again."
+        return PlatformError(f"no access token: {error}", code=503, reason="UNAVAILABLE", hint=hint)
     if "necessary fields need to refresh" in str(error):  # a bare access token that Google answered with 401
         hint = "It is wrong or has expired: give a new one, or use credentials that renew themselves."
         return PlatformError("Google refused the access token", code=401, reason="credentials", hint=hint)
+    if error.args[1:] and (refusal := _parse(error.args[1])) and isinstance(refusal, Mapping) and "code" in refusal:
+        return from_body(int(refusal["code"]), refusal)  # of the API that gives tokens to act as somebody else
     hint = (
         "Log in (`gcloud auth application-default login`), or point GOOGLE_APPLICATION_CREDENTIALS or the option "
         "service_account_file at a service account's key file."

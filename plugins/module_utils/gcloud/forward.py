@@ -1,11 +1,12 @@
 """A local port that leads through Identity-Aware Proxy and the bastion to an address inside the VPC.
 
-One OpenSSH client in the background with a control socket; whoever asks again for the same target is given the same
-port. Nothing of it survives :func:`stop`, the end of the run it was started for, or a reboot.
+One OpenSSH client in the background with a control socket; runs that ask for the same way share it. It ends with the
+last of them, however that ends, unless it was asked to stay.
 """
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
@@ -16,15 +17,19 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import suppress
-from dataclasses import asdict, dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from .errors import PlatformError
-from .runs import VARIABLE
+from .runs import VARIABLE, Run, watch
 
 START_SECONDS = 60.0
 FIRST_PORT, PORTS = 20000, 10000
+STAYS = "stays"  # the owner of a forward that outlives its run
+# What makes two ways the same: also as whom one travels, but not where this checkout or its files are.
+SHARED = ("project", "zone", "instance", "instance_id", "user", "host", "port", "service_account_file", "impersonate")
 
 
 @dataclass(frozen=True)
@@ -49,92 +54,92 @@ class Route:
         """How messages call it."""
         return f"forward through {self.instance} to {self.host}:{self.port}"
 
+    @property
+    def bastion(self) -> str:
+        """The bastion by its full name."""
+        return bastion_of(self.project, self.zone, self.instance)
 
-@dataclass(frozen=True)
+
 class Files:
-    """Where the running forward of a route leaves its traces: a folder of ours alone, with a short path for sockets."""
+    """Where a forward leaves its traces: a folder of its own, with a short path for the socket."""
 
-    folder: Path
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.control = folder / "ssh"  # ssh's control socket
+        self.log = folder / "log"  # what ssh and the tunnel say
+        self._record = folder / "forward.json"
 
     @classmethod
-    def of(cls, route: Route) -> Files:
+    def of(cls, home: Path, route: Route) -> Files:
         """The files of *route*; the folder is made if needed."""
-        text = "|".join((route.project, route.zone, route.instance, route.instance_id, route.host, str(route.port)))
-        folder = _home() / f"{_prefix()}{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+        text = "|".join(str(getattr(route, name)) for name in SHARED)
+        folder = home / hashlib.sha256(text.encode()).hexdigest()[:12]
         folder.mkdir(mode=0o700, exist_ok=True)
-        if folder.is_symlink() or folder.stat().st_uid != os.getuid():
-            raise PlatformError(
-                f"{folder} belongs to somebody else", action="start", resource=route.title, hint="Remove it."
-            )
         return cls(folder)
 
-    @property
-    def control(self) -> Path:
-        """ssh's control socket."""
-        return self.folder / "ssh"
+    def read(self) -> dict[str, Any]:
+        """The record: port, bastion, owners; nothing of it where there is none."""
+        try:
+            return {"owners": [], **json.loads(self._record.read_text())}
+        except (OSError, ValueError):
+            return {"owners": []}
 
-    @property
-    def log(self) -> Path:
-        """What ssh and the tunnel say."""
-        return self.folder / "log"
+    def write(self, record: dict[str, Any]) -> None:
+        """Keep the record."""
+        self._record.write_text(json.dumps(record))
 
-    @property
-    def record(self) -> Path:
-        """The port and the route, as JSON."""
-        return self.folder / "route.json"
-
-
-def sweep() -> None:
-    """Remove the traces of forwards that are no more, as a SIGKILL leaves them."""
-    for folder in _home().glob(f"{_prefix()}*"):
-        files = Files(folder)
-        if folder.is_dir() and not folder.is_symlink() and not _control(files, "check"):
-            _clear(files)
+    def clear(self) -> None:
+        """Remove the traces."""
+        for path in (self.control, self._record, self.log):
+            path.unlink(missing_ok=True)
+        with suppress(OSError):  # ssh may be writing its last word
+            self.folder.rmdir()
 
 
-def ensure(route: Route, *, stays: bool = False) -> tuple[int, bool]:
-    """The local port of a running forward, and whether it had to be started. Raises PlatformError.
+def bastion_of(project: str, zone: str, instance: str) -> str:
+    """How forwards name the machine they lead through."""
+    return f"{project}/{zone}/{instance}"
 
-    *stays*: it is to outlive the run that it is started in.
+
+def ensure(route: Route, *, stays: bool = False) -> int:
+    """The local port of a forward that runs, started if need be. Raises PlatformError.
+
+    *stays*: it is to outlive the run that asks for it, until :func:`release`. So it does where there is no run.
     """
-    files = Files.of(route)
-    port = running_port(route, files)
-    if port:
-        return port, False
-    stop(route)
-    files = Files.of(route)
-    port = next(free_ports(route))
-    files.record.write_text(json.dumps({"port": port, "route": asdict(route)}))
-    with files.log.open("wb") as log:
-        process = subprocess.Popen(  # noqa: S603 - a fixed program with arguments of our own
-            command(route, files, port),
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-            env={name: value for name, value in os.environ.items() if not (stays and name == VARIABLE)},
-        )
-    _await(route, files, process, port)
-    return port, True
+    run = None if stays else Run.current()
+    owner = STAYS if run is None else str(run)
+    with _locked(route.title) as home:
+        _sweep(home)
+        files = Files.of(home, route)
+        record = files.read()
+        before = record["owners"]
+        running = _control(files, "check")
+        if not running:
+            record = {"port": next(free_ports(route)), "bastion": route.bastion}
+        files.write({**record, "owners": before if owner in before else [*before, owner]})
+        if run is not None and owner not in before:  # before it starts, so that it ends with the run whenever that is
+            watch(run, lambda: release(route.bastion, owner))
+        if not running:
+            _start(route, files, int(record["port"]))
+        return int(record["port"])
 
 
-def stop(route: Route) -> bool:
-    """End the forward and remove its traces; whether there was one."""
-    files = Files.of(route)
-    alive = _control(files, "exit")
-    _clear(files)
-    return alive
-
-
-def running_port(route: Route, files: Files) -> int:
-    """The port of a forward that runs for exactly this route, else 0."""
-    try:
-        record = json.loads(files.record.read_text())
-    except (OSError, ValueError):
-        return 0
-    if record.get("route") != asdict(route) or not _control(files, "check"):
-        return 0
-    return int(record["port"])
+def release(bastion: str, *owners: str) -> bool:
+    """Take *owners* off the forwards through *bastion*, and end those nobody else has; whether none is left there."""
+    left = False
+    with _locked(f"forwards through {bastion}") as home:
+        for files in _all(home):
+            record = files.read()
+            if record.get("bastion") != bastion:
+                continue
+            kept = [owner for owner in record["owners"] if owner not in owners and _lives(owner)]
+            if kept:
+                files.write({**record, "owners": kept})
+                left = True
+            else:
+                _end(files)
+        _sweep(home)
+    return not left
 
 
 def command(route: Route, files: Files, port: int) -> list[str]:
@@ -183,19 +188,54 @@ def free_ports(route: Route) -> Iterator[int]:
     raise PlatformError("no local port is free", action="start", resource=route.title, hint="Close some programs.")
 
 
-def _home() -> Path:
-    return Path(os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir())
+@contextmanager
+def _locked(title: str) -> Iterator[Path]:
+    """The folder of all forwards of this user, for one process at a time: what another is starting is left alone."""
+    home = Path(os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()) / f"mlops-{os.getuid()}"
+    home.mkdir(mode=0o700, exist_ok=True)
+    if home.is_symlink() or home.stat().st_uid != os.getuid():
+        raise PlatformError(f"{home} belongs to somebody else", action="start", resource=title, hint="Remove it.")
+    with (home / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            yield home
+        finally:
+            fcntl.flock(lock, fcntl.LOCK_UN)  # a watcher that was started meanwhile may still have the file
 
 
-def _prefix() -> str:
-    return f"mlops-{os.getuid()}-"
+def _all(home: Path) -> list[Files]:
+    return [Files(folder) for folder in sorted(home.iterdir()) if folder.is_dir()]
 
 
-def _clear(files: Files) -> None:
-    for path in (files.control, files.record, files.log):
-        path.unlink(missing_ok=True)
-    with suppress(OSError):  # ssh may be writing its last word
-        files.folder.rmdir()
+def _sweep(home: Path) -> None:
+    """End what nobody has any more, and remove the traces of what is no more, as a SIGKILL leaves them."""
+    for files in _all(home):
+        owners = [owner for owner in files.read()["owners"] if _lives(owner)]
+        if not owners or (owners == [STAYS] and not _control(files, "check")):
+            _end(files)
+
+
+def _lives(owner: str) -> bool:
+    run = Run.parse(owner)
+    return owner == STAYS or (run is not None and run.alive)
+
+
+def _end(files: Files) -> None:
+    _control(files, "exit")
+    files.clear()
+
+
+def _start(route: Route, files: Files, port: int) -> None:
+    with files.log.open("wb") as log:
+        process = subprocess.Popen(  # noqa: S603 - a fixed program with arguments of our own
+            command(route, files, port),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            env={name: value for name, value in os.environ.items() if name != VARIABLE},  # it may serve others, too
+        )
+    _await(route, files, process, port)
 
 
 def _await(route: Route, files: Files, process: subprocess.Popen[bytes], port: int) -> None:
@@ -208,6 +248,7 @@ def _await(route: Route, files: Files, process: subprocess.Popen[bytes], port: i
         time.sleep(0.05)
     process.terminate()
     said = files.log.read_text(errors="replace").strip()[-1500:] or "nothing was said"
+    files.clear()
     raise PlatformError(
         said,
         action="start",

@@ -10,7 +10,8 @@ from typing import Any
 from .clients import Api
 from .errors import DISABLED, PlatformError, role_for
 
-# What the layers need, one permission for each call that makes something: testIamPermissions takes up to 100.
+# What the layers need, one permission for each call that makes something, and those to configure the bastion:
+# testIamPermissions takes up to 100.
 PERMISSIONS: tuple[str, ...] = (
     "artifactregistry.repositories.create",
     "certificatemanager.certs.create",
@@ -24,6 +25,7 @@ PERMISSIONS: tuple[str, ...] = (
     "compute.globalForwardingRules.create",
     "compute.healthChecks.create",
     "compute.instances.create",
+    "compute.instances.osAdminLogin",
     "compute.networks.create",
     "compute.routers.create",
     "compute.securityPolicies.create",
@@ -35,6 +37,7 @@ PERMISSIONS: tuple[str, ...] = (
     "iam.serviceAccounts.create",
     "iam.serviceAccounts.actAs",
     "iam.serviceAccounts.setIamPolicy",
+    "iap.tunnelInstances.accessViaIAP",
     "iap.tunnelInstances.setIamPolicy",
     "iap.webServices.setIamPolicy",
     "resourcemanager.projects.getIamPolicy",
@@ -48,6 +51,11 @@ PERMISSIONS: tuple[str, ...] = (
 NOT_FOUND = (
     "Check the project's id (the setting platform_project) and that the deploying account has a role in it "
     "(roles/browser shows it)."
+)
+UNKNOWN = (
+    "The credentials do not tell whose they are, and without that nobody can log in to the bastion. Log in with the "
+    "scope https://www.googleapis.com/auth/userinfo.email, too (`gcloud auth application-default login` asks for it), "
+    "or act as a service account (GCP_IMPERSONATE_SERVICE_ACCOUNT)."
 )
 RESOURCE_MANAGER = "cloudresourcemanager.googleapis.com"
 BILLING = "cloudbilling.googleapis.com"
@@ -75,8 +83,10 @@ def examine(api: Api, project: str, services: Sequence[str], permissions: Sequen
     """
     found = Findings()
     api.access_token()
-    found.identity = api.identity()
     on = _enabled(api, project)
+    found.identity = api.identity()
+    if not found.identity:
+        found.problems.append(UNKNOWN)
     found.disabled_services = [name for name in services if name not in on]
     checks: list[Callable[[], None]] = []
     if RESOURCE_MANAGER in on:

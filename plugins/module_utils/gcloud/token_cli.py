@@ -19,7 +19,7 @@ if not __package__:
     __package__ = Path(__file__).resolve().parent.name
     __import__(__package__)
 
-from .clients import Api
+from .command_line import add_credentials, make_api
 from .errors import PlatformError
 
 VALID_MINUTES = 30  # Google's tokens are good for an hour; Kubernetes' Python client asks again 5 minutes before this
@@ -28,11 +28,9 @@ VALID_MINUTES = 30  # Google's tokens are good for an hour; Kubernetes' Python c
 def main(argv: Sequence[str] | None = None) -> int:
     """Print an ExecCredential; returns the exit status."""
     parser = argparse.ArgumentParser(description="A Google access token as a Kubernetes exec credential.")
-    parser.add_argument("--service-account-file", help="JSON key file (default: application default credentials)")
-    parser.add_argument("--impersonate", metavar="EMAIL", help="service account to act as")
-    options = parser.parse_args(argv)
+    add_credentials(parser)
     try:
-        token = Api(service_account_file=options.service_account_file, impersonate=options.impersonate).access_token()
+        token = make_api(parser.parse_args(argv)).access_token()
     except PlatformError as error:
         print(error, file=sys.stderr)
         return 1

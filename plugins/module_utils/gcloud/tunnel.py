@@ -73,11 +73,11 @@ class Tunnel:
         target: Target,
         token: Callable[[], str],
         *,
-        principal: str = "the caller",
+        principal: Callable[[], str] = lambda: "the caller",
         relay: str = RELAY,
         resume_seconds: float = RESUME_SECONDS,
     ) -> None:
-        """*token* gives a fresh OAuth access token each time; *principal* names its owner in errors.
+        """*token* gives a fresh OAuth access token each time; *principal* tells its owner, for errors.
 
         *resume_seconds* is how long a lost WebSocket is tried to be replaced before giving up.
         """
@@ -252,12 +252,14 @@ class Tunnel:
         said = f"{meaning.meaning} (code {frame.code}{f', {frame.reason!r}' if frame.reason else ''})"
         if meaning.outcome is Outcome.RESUME:
             raise _Lost(said) from closed
-        raise self._error(said, reason=str(frame.code), hint=meaning.hint.format(principal=self._principal)) from closed
+        raise self._error(
+            said, reason=str(frame.code), hint=meaning.hint.format(principal=self._principal())
+        ) from closed
 
     def _refused(self, status: int) -> TunnelError:
         hints = {
             401: "The credentials were refused: log in again, or renew the key file.",
-            403: CLOSE_CODES[4033].hint.format(principal=self._principal),
+            403: CLOSE_CODES[4033].hint.format(principal=self._principal()),
         }
         hint = hints.get(status, "Check the names of project, zone and instance.")
         return self._error("the relay refused the connection", code=status, hint=hint)

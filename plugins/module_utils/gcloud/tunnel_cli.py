@@ -24,7 +24,7 @@ if not __package__:
     __package__ = Path(__file__).resolve().parent.name
     __import__(__package__)
 
-from .clients import Api
+from .command_line import add_credentials, make_api
 from .errors import PlatformError
 from .runs import LOOK_SECONDS, Run
 from .tunnel import RELAY, RESUME_SECONDS, Target, Tunnel
@@ -110,8 +110,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--port", type=int, default=22, help="port of the VM (default: %(default)s)")
     parser.add_argument("--interface", default="nic0", help="network interface of the VM (default: %(default)s)")
     parser.add_argument("--listen", metavar="[HOST:]PORT", help="serve a local port, not standard input and output")
-    parser.add_argument("--service-account-file", help="JSON key file (default: application default credentials)")
-    parser.add_argument("--impersonate", metavar="EMAIL", help="service account to act as")
+    add_credentials(parser)
     parser.add_argument("--relay", default=RELAY, help=argparse.SUPPRESS)
     parser.add_argument(
         "--resume-seconds", type=float, default=RESUME_SECONDS, help="how long to retry a lost connection"
@@ -124,14 +123,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(argv)
     _end_with_run()
     target = Target(options.project, options.zone, options.instance, options.port, options.interface)
-    api = Api(service_account_file=options.service_account_file, impersonate=options.impersonate)
+    api = make_api(options)
 
     def make() -> Tunnel:
-        principal = api.identity() or "the caller"
         return Tunnel(
             target,
             api.access_token,
-            principal=principal,
+            principal=lambda: api.identity() or "the caller",
             relay=options.relay,
             resume_seconds=options.resume_seconds,
         )
