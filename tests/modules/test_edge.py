@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from plugins.module_utils.gcloud.compare import undeclared
+from plugins.module_utils.gcloud.errors import PlatformError
 from plugins.module_utils.gcloud.graphs.edge import edge_graph, edge_outputs
 from plugins.module_utils.gcloud.graphs.network import network_graph
 from plugins.module_utils.gcloud.survey import survey
@@ -240,3 +241,64 @@ def test_conditions_on_the_host_are_judged(place: Google, host: str, email: str,
         "POST", "/edge/access", {**asked, "email": email}, host="emulator.internal", email=None
     )
     assert answer == {"allowed": allowed}
+
+
+def records(google: Google, zone: str = "ml-acme-example") -> set[str]:
+    """What a zone holds beside Google's own."""
+    where = {"project": google.project, "managedZone": zone}
+    listed = google.api.pages("dns", "resourceRecordSets.list", where, "rrsets")
+    return {f"{entry['type']} {entry['name']}" for entry in listed if entry["type"] not in ("NS", "SOA")}
+
+
+def add_record(google: Google, name: str, zone: str = "ml-acme-example") -> None:
+    """Somebody adds a record of their own."""
+    addition = {"name": name, "type": "A", "ttl": 300, "rrdatas": ["192.0.2.7"]}
+    google.api.call(
+        "dns", "changes.create", {"project": google.project, "managedZone": zone}, {"additions": [addition]}
+    )
+
+
+def test_a_host_that_is_not_wanted_any_more_does_not_resolve(place: Google) -> None:
+    """What failed: its record stayed, nothing told so, and the zone could never be removed."""
+    place.apply(graph, edge(hosts=["", "*", "api"]))
+    add_record(place, "office.ml.acme.example.")
+    assert place.lifecycle(graph, edge()) == ["delete dns record A api.ml.acme.example."]
+    assert "A office.ml.acme.example." in records(place)
+
+
+def test_a_zone_with_records_of_others_stops_a_removal_before_it_begins(place: Google) -> None:
+    place.apply(graph, edge(hosts=["", "*", "api"]))
+    add_record(place, "office.ml.acme.example.")
+    before = records(place)
+    with pytest.raises(PlatformError, match=r"others added: A office\.ml\.acme\.example") as caught:
+        place.apply(graph, edge(), absent=True)
+    assert "Move them to another zone" in str(caught.value)
+    assert records(place) == before
+
+
+def test_after_a_change_of_the_domain_all_of_both_goes(place: Google) -> None:
+    """What failed: certificates were removed in the wrong order, and the old zone was nobody's."""
+    place.apply(graph, edge())
+    new = edge(domain="ai.acme.example", dns_zone="ai-acme-example")
+    gone = place.gone(graph, new)  # the change itself was not run: certificate, proof and entries are of the old one
+    assert "delete certificate map mlops" in gone
+    assert "delete dns zone ml-acme-example" in gone
+    place.apply(graph, edge())
+    place.apply(graph, new)
+    assert records(place), "the old zone stays while the platform does"
+    assert "delete dns zone ml-acme-example" in place.gone(graph, new)
+    assert google_zones(place) == set()
+
+
+def google_zones(google: Google) -> set[str]:
+    return {
+        zone["name"]
+        for zone in google.api.pages("dns", "managedZones.list", {"project": google.project}, "managedZones")
+    }
+
+
+def test_a_zone_of_another_platform_stays(place: Google) -> None:
+    place.apply(graph, edge(name="dev", domain="dev.acme.example", dns_zone="dev", labels={"platform": "dev"}))
+    place.apply(graph, edge())
+    place.gone(graph, edge())
+    assert google_zones(place) == {"dev"}

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from plugins.module_utils.gcloud import retries
+from plugins.module_utils.gcloud import clients, retries
 from plugins.module_utils.gcloud.clients import Api
 from plugins.module_utils.gcloud.errors import PlatformError
 from plugins.module_utils.gcloud.execute import Executor
@@ -40,7 +40,8 @@ def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @contextmanager
 def project(folder: Path) -> Iterator[Google]:
-    """A project with its APIs enabled."""
+    """A project with its APIs enabled, and a run that asks for its number as the first one does."""
+    clients._numbers.clear()
     with running(folder, tls=True) as emulator, redirected(emulator):
         google = Google(Api(), emulator)
         google.apply(lambda options, api: services_graph(options), {"services": SERVICES})

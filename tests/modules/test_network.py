@@ -9,9 +9,9 @@ import pytest
 
 from plugins.module_utils.gcloud.clients import Api
 from plugins.module_utils.gcloud.errors import PlatformError
-from plugins.module_utils.gcloud.graphs.network import MARK, PRIVATE_SERVICES, network_graph
+from plugins.module_utils.gcloud.graphs.network import PRIVATE_SERVICES, network_graph
 from plugins.module_utils.gcloud.kinds.network import CONNECTION
-from plugins.module_utils.gcloud.model import Resource
+from plugins.module_utils.gcloud.model import MARK, Resource
 
 from .conftest import Google
 

@@ -13,8 +13,7 @@ from typing import Any
 
 from .compare import short
 from .errors import DISABLED, PlatformError
-from .graphs.network import MARK
-from .model import Caller, Spec
+from .model import MARK, Caller, Spec
 
 WORKERS = 8
 

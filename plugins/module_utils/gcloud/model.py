@@ -25,6 +25,7 @@ class _Missing:
 
 
 MISSING = _Missing()
+MARK = "Managed by the MLOps platform's playbooks"  # in the description of what can have one: whose it is
 Spec = dict[str, Any]
 
 

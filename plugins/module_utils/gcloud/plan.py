@@ -10,10 +10,11 @@ from typing import Any
 
 from .compare import drifts, short
 from .errors import PlatformError
-from .model import MISSING, Drift, Output, Resource, Spec, lookup
+from .model import MARK, MISSING, Drift, Output, Resource, Spec, lookup
 from .render import difference, drift_line, drift_values
 
 WAYS_OUT = "Set the field back to what Google has, give the resource a new name, or remove it first (state: absent)."
+LABELS = ("labels", "settings.userLabels")  # where a resource has those that tell whose it is
 _LINK = re.compile(r"^projects/[^/]+/.+")
 CREATE, UPDATE, DELETE, NOOP, WAIT = "create", "update", "delete", "noop", "wait"
 
@@ -84,12 +85,13 @@ def make_plan(
 ) -> Plan:
     """Plan all of *wanted* given what was *seen* (by key).
 
-    Raises PlatformError for drift in immutable fields and for what Google gave up on, unless *refuse* is off, for plans
-    that are only looked at; and where something is wanted in two ways.
+    Raises PlatformError for what is somebody else's, for drift in immutable fields and for what Google gave up on,
+    unless *refuse* is off, for plans that are only looked at; and where something is wanted in two ways.
     """
     _refuse_two_ways(wanted)
     steps = {resource.key: make_step(resource, seen, absent=absent) for resource in wanted}
     if refuse:
+        refuse_foreign(list(steps.values()))
         for step in steps.values():
             if step.action in (NOOP, UPDATE) and not (absent or step.resource.unwanted):
                 refuse_failed(step.resource, step.have)
@@ -149,6 +151,44 @@ def drift_rows(step: Step) -> list[dict[str, Any]]:
 
 def _state(step: Step, paths: Iterable[str]) -> str:
     return ", ".join(str(lookup(step.have or {}, path, "")) for path in paths)
+
+
+def refuse_foreign(steps: Sequence[Step]) -> None:
+    """Raise one PlatformError that names all that would be changed or removed and is not the platform's."""
+    found = [(step, marks) for step in steps if step.writes and (marks := _missing_marks(step))]
+    if found:
+        removal = found[0][0].action == DELETE
+        again = "If only its mark was lost, site.yml puts that back. " if removal else ""
+        raise PlatformError(
+            "it does not look like the platform's: "
+            + "; ".join(f"{step.resource.title} has not {marks}" for step, marks in found),
+            action="remove" if removal else "take over",
+            resource=", ".join(step.resource.title for step, _ in found),
+            reason="foreign",
+            hint=f"{again}Give the platform's another name in the settings (platform_name gives most of them), or give "
+            "this one the mark if it is to be the platform's.",
+        )
+
+
+def _missing_marks(step: Step) -> str:
+    """What would tell that the platform made what is there; '' where something does, or nothing could.
+
+    What differs in its marks alone has lost them, and gets them back.
+    """
+    wanted, have = step.resource.spec, step.have
+    marks: dict[str, bool] = {}
+    if have and MARK in str(wanted.get("description", "")):
+        marks[f"the description {MARK!r}"] = MARK in str(have.get("description", ""))
+    for path in [entry.path for entry in step.resource.kind.fields if entry.path in LABELS and entry.on_create]:
+        labels, seen = lookup(wanted, path, None) or {}, lookup(have or {}, path, None) or {}
+        if labels:
+            text = "one of the labels " + ", ".join(f"{key}={value}" for key, value in labels.items())
+            marks[text] = any(seen.get(key) == value for key, value in labels.items())
+    if have is None or any(marks.values()):
+        return ""
+    if step.action != DELETE and all(drift.path in ("description", *LABELS) for drift in step.drifts):
+        return ""
+    return " nor ".join(marks)
 
 
 def refuse_failed(resource: Resource, have: Spec | None) -> None:

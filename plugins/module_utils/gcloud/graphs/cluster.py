@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..kinds.cluster import CLUSTER, NODE_POOL
-from ..model import Resource, Spec, without
-from .network import MARK, given
+from ..model import MARK, Resource, Spec, without
+from .network import given
 
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 

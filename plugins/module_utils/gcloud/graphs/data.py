@@ -8,9 +8,9 @@ from typing import Any
 from ..kinds.data import BUCKET, DATABASE, DATABASE_USER, PURGE, REPOSITORY, SECRET, SECRET_VALUE, SQL_INSTANCE
 from ..kinds.iam import BUCKET_POLICY, REPOSITORY_POLICY, SECRET_POLICY, PolicyKind
 from ..kinds.network import CONNECTION
-from ..model import Output, Resource, Spec
+from ..model import MARK, Output, Resource, Spec
 from .identity import role_pairs
-from .network import MARK, PRIVATE_SERVICES, given
+from .network import PRIVATE_SERVICES, given
 
 SECRET_LENGTH = 32
 

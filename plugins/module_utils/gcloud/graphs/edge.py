@@ -8,12 +8,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from ..errors import DISABLED, PlatformError
 from ..kinds import edge as kinds
 from ..kinds.iam import SIGN_IN_POLICY, WEB_ROLE
-from ..model import Caller, Output, Resource, Spec
+from ..model import MARK, Caller, Output, Resource, Spec
+from .dns import stale_records
 from .identity import unique
-from .network import MARK, given
+from .listing import listed
+from .network import given
 
 LAST_PRIORITY = 2147483647
 RECORD_SECONDS = 300
@@ -28,20 +29,16 @@ def edge_graph(options: Mapping[str, Any], api: Caller) -> list[Resource]:
     with ThreadPoolExecutor() as pool:
         asked = pool.submit(endpoint_groups, api, options) if options.get("endpoint_group") else None
         outdated = pool.submit(_outdated, api, options, names)
+        stale = pool.submit(stale_records, api, options, front[0], names)
         groups = asked.result() if asked else None
-        names += outdated.result()
+        names += [*outdated.result(), *stale.result()]
     return [*front, *names, *_backend(options, groups), *_routes(options)]
 
 
 def endpoint_groups(api: Caller, options: Mapping[str, Any]) -> list[str]:
     """The zonal network endpoint groups of the wanted name that exist now, as links; one for each zone with pods."""
     params = {"project": options["project"], "filter": f'name = "{options["endpoint_group"]}"'}
-    try:
-        scopes = api.pages("compute", "networkEndpointGroups.aggregatedList", params)
-    except PlatformError as error:
-        if error.reason in DISABLED:  # nothing was done in this project yet
-            return []
-        raise error.about("list", f"network endpoint groups {options['endpoint_group']}") from error
+    scopes = listed(api, "compute", "networkEndpointGroups.aggregatedList", params)
     found = [group for scope in scopes for group in scope.get("networkEndpointGroups") or []]
     project = f"projects/{options['project']}"
     return sorted(
@@ -142,7 +139,8 @@ def _digest(domain: str) -> str:
 def _outdated(api: Caller, options: Mapping[str, Any], wanted: Sequence[Resource]) -> list[Resource]:
     """Certificate, proof and map entries of a domain that the load balancer had before, to go once it has the new ones.
 
-    Google removes a certificate only when no entry names it, and a proof only when no certificate does.
+    Google removes a certificate only when no entry names it, and a proof only when no certificate does. A graph that is
+    to be absent goes backwards, so there they are chained the other way.
     """
     parent = kinds.CERTIFICATES.format(project=options["project"])
     bundle = {"project": options["project"], "map": options["name"]}
@@ -154,10 +152,14 @@ def _outdated(api: Caller, options: Mapping[str, Any], wanted: Sequence[Resource
     # exactly what _certificate and its proof are called: another platform's name may begin with this one's
     ours = re.compile(rf"{re.escape(options['name'])}-[0-9a-f]{{{DIGEST}}}(-domain|-hosts)?")
     with ThreadPoolExecutor() as pool:
-        listed = pool.map(lambda row: _marked(api, f"{row[0].collection}.list", row[1], row[2]), asked)
+        there_are = pool.map(lambda row: _marked(api, f"{row[0].collection}.list", row[1], row[2]), asked)
     found: list[Resource] = []
+    rows = list(zip(asked, there_are, strict=True))
     before = tuple(resource.key for resource in wanted if resource.kind is kinds.MAP_ENTRY)
-    for (kind, _, _, params), there in zip(asked, listed, strict=True):
+    if options.get("state") == "absent":
+        rows.reverse()
+        before = tuple(resource.key for resource in wanted if resource.kind is kinds.CERTIFICATE_MAP)
+    for (kind, _, _, params), there in rows:
         names = {resource.name for resource in wanted if resource.kind is kind}
         old = [
             Resource(kind, name, {}, dict(params), before, unwanted=True)
@@ -170,14 +172,9 @@ def _outdated(api: Caller, options: Mapping[str, Any], wanted: Sequence[Resource
 
 
 def _marked(api: Caller, method: str, parent: str, items: str) -> list[str]:
-    """Names of the platform's own in a listing; none where its API is off or its parent is not there."""
-    try:
-        listed = api.pages("certificatemanager", method, {"parent": parent}, items)
-    except PlatformError as error:
-        if error.reason in DISABLED or error.code == 404:
-            return []
-        raise error.about("list", f"{items} of {parent}") from error
-    return [str(entry["name"]).rsplit("/", 1)[-1] for entry in listed if MARK in entry.get("description", "")]
+    """Names of the platform's own in a listing of Certificate Manager."""
+    entries = listed(api, "certificatemanager", method, {"parent": parent}, items)
+    return [str(entry["name"]).rsplit("/", 1)[-1] for entry in entries if MARK in entry.get("description", "")]
 
 
 def _backend(options: Mapping[str, Any], groups: Sequence[str] | None) -> list[Resource]:

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..kinds.instance import INSTANCE, STOPPABLE_INSTANCE
-from ..model import Resource, Spec
-from .network import MARK, given
+from ..model import MARK, Resource, Spec
+from .network import given
 
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 

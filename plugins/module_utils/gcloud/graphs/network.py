@@ -7,12 +7,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..compare import short
-from ..errors import DISABLED, PlatformError
 from ..kinds.network import CONNECTION, FIREWALL, NETWORK, PEERING_RANGE, ROUTER, SUBNETWORK
-from ..model import Caller, Resource, Spec
+from ..model import MARK, Caller, Resource, Spec
+from .listing import listed
 
 PRIVATE_SERVICES = "servicenetworking.googleapis.com"
-MARK = "Managed by the MLOps platform's playbooks"  # networks have no labels; ownership shows in the description
 
 
 def network_graph(options: Mapping[str, Any], api: Caller) -> list[Resource]:
@@ -39,11 +38,11 @@ def network_graph(options: Mapping[str, Any], api: Caller) -> list[Resource]:
     graph += [_router(network, router) for router in options.get("routers") or []]
     graph += [_firewall(network, rule) for rule in options.get("firewall_rules") or []]
     if options.get("firewall_rules") is not None:
-        listed = {resource.name for resource in graph if resource.kind is FIREWALL}
+        named = {resource.name for resource in graph if resource.kind is FIREWALL}
         graph += [
-            Resource(FIREWALL, rule["name"], {}, network.params, unwanted=True)
+            Resource(FIREWALL, rule["name"], {}, network.params, after=(network.key,), unwanted=True)
             for rule in rules_in(api, network)
-            if MARK in rule.get("description", "") and rule["name"] not in listed
+            if MARK in rule.get("description", "") and rule["name"] not in named
         ]
     if options.get("state") == "absent" and options.get("keep_private_services"):
         return [resource for resource in graph if resource is not network]
@@ -54,13 +53,8 @@ def network_graph(options: Mapping[str, Any], api: Caller) -> list[Resource]:
 
 def rules_in(api: Caller, network: Resource) -> list[Spec]:
     """All firewall rules of *network*, whoever made them; none while the API is off."""
-    try:
-        listed = api.pages("compute", "firewalls.list", {"project": network.params["project"]})
-    except PlatformError as error:
-        if error.reason in DISABLED:
-            return []
-        raise error.about("list", f"firewall rules of {network.title}") from error
-    return [rule for rule in listed if short(rule["network"]) == network.link]
+    rules = listed(api, "compute", "firewalls.list", {"project": network.params["project"]})
+    return [rule for rule in rules if short(rule["network"]) == network.link]
 
 
 def given(values: Mapping[str, Any]) -> Spec:

@@ -1,0 +1,82 @@
+"""What the platform has in Cloud DNS beside what the options name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ..errors import PlatformError
+from ..kinds.edge import RECORD, ZONE
+from ..model import MARK, Caller, Resource, Spec
+from .listing import listed
+
+
+def stale_records(
+    api: Caller, options: Mapping[str, Any], address: Resource, wanted: Sequence[Resource]
+) -> list[Resource]:
+    """Records that lead to the load balancer and that the options do not name any more.
+
+    Where it is to be absent, also the platform's zones of domains it had before. Raises PlatformError for a zone that
+    is to go and holds what others added: Google removes empty ones only.
+    """
+    project, absent = options["project"], options.get("state") == "absent"
+    at = _address(api, project, address.name)
+    known = {resource.name for resource in wanted if resource.kind is RECORD}
+    params = {"project": project}
+    zones = [Resource(ZONE, options["dns_zone"], {}, params)]
+    if absent:
+        zones += [Resource(ZONE, name, {}, params, unwanted=True) for name in _former_zones(api, options)]
+    found: list[Resource] = []
+    for zone in zones:
+        others = []
+        for entry in listed(api, "dns", "resourceRecordSets.list", {**params, "managedZone": zone.name}, "rrsets"):
+            title = f"{entry['type']} {entry['name']}"
+            if _leads_to(entry, at, zone.unwanted) and (zone.unwanted or title not in known):
+                found.append(_gone(title, zone, address))
+            elif entry["type"] not in ("NS", "SOA") and (zone.unwanted or title not in known):
+                others.append(title)
+        if absent and others:
+            raise PlatformError(
+                f"it has records that others added: {', '.join(others)}",
+                action="remove",
+                resource=zone.title,
+                reason="protected",
+                hint="Move them to another zone, or remove them, then run this again.",
+            )
+    return [*found, *zones[1:]]
+
+
+def _leads_to(entry: Spec, address: str, former: bool) -> bool:
+    """Whether a record is one that the platform makes: to its address, or (of a former domain) for its certificate."""
+    if entry["type"] == "CNAME":
+        return former and str(entry["name"]).startswith("_acme-challenge.")
+    return entry["type"] == "A" and bool(address) and entry.get("rrdatas") == [address]
+
+
+def _gone(title: str, zone: Resource, address: Resource) -> Resource:
+    """A record that is to go, before its zone and the address by which it is known."""
+    return Resource(
+        RECORD,
+        title,
+        {},
+        {**zone.params, "zone": zone.name},
+        after=(zone.key, address.key),
+        unwanted=True,
+        where=f"zone {zone.name}" if zone.unwanted else "",
+    )
+
+
+def _address(api: Caller, project: str, name: str) -> str:
+    entries = listed(api, "compute", "globalAddresses.list", {"project": project, "filter": f'name = "{name}"'})
+    return next((str(entry["address"]) for entry in entries if entry["name"] == name and entry.get("address")), "")
+
+
+def _former_zones(api: Caller, options: Mapping[str, Any]) -> list[str]:
+    """The platform's own zones but the one in the options."""
+    labels = (options.get("labels") or {}).items()
+    return [
+        str(zone["name"])
+        for zone in listed(api, "dns", "managedZones.list", {"project": options["project"]}, "managedZones")
+        if MARK in zone.get("description", "") and labels and labels <= (zone.get("labels") or {}).items()
+        if zone["name"] != options["dns_zone"]
+    ]
