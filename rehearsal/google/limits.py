@@ -1,4 +1,5 @@
-"""How patient the cloud is: quotas, rate limits, how late changes are seen, what GKE leaves behind. All off at first.
+"""How patient the cloud is: quotas, rate limits, how late changes are seen, what GKE leaves behind. All off at first,
+but the last of these.
 
 Set by the emulator's own API (`PUT /limits`) or `rehearsal limits NAME=VALUE`; kept in the state.
 """
@@ -20,6 +21,7 @@ DEFAULTS: dict[str, Any] = {
     "apis_seconds": 0.0,  # an API that was enabled answers so much later
     "calls_per_minute": 0,  # of one service; 0: no limit
     "rate_status": 429,  # how the limit is told: 429 rateLimitExceeded, or 403 as Compute does
+    "connection_seconds": 345600.0,  # private services access is held so long after its last Cloud SQL instance went
     "leftovers": False,  # GKE leaves firewall rules behind when a cluster goes
     "quotas": {},  # metric -> limit, e.g. {"NETWORKS": 5}; others are as Google's first
 }
@@ -63,7 +65,7 @@ class Limits:
         return self.all()
 
     def seconds(self, what: str) -> float:
-        """How late `accounts`, `policies` or `apis` are seen."""
+        """How late `accounts`, `policies` or `apis` are seen, or how long a `connection` is held."""
         return float(self._values[f"{what}_seconds"])
 
     @property

@@ -182,12 +182,20 @@ def test_a_database_instance_has_an_address_of_the_range(cloud: Emulator) -> Non
     assert {user["name"] for user in users} == {"mlflow", "postgres"}
     assert all("password" not in user for user in users)
     path = "/v1/services/servicenetworking.googleapis.com/connections/servicenetworking-googleapis-com"
-    status, refused = cloud.request("POST", path, {"consumerNetwork": f"projects/{NUMBER}/global/networks/n"})
-    assert status == 400
-    assert "still using this connection" in refused["error"]["message"]
+    consumer = {"consumerNetwork": f"projects/{NUMBER}/global/networks/n"}
+
+    def disconnect() -> dict[str, Any]:
+        status, begun = cloud.request("POST", path, consumer)
+        assert status == 200, begun
+        return settled(cloud, f"/v1/{begun['name']}")
+
+    assert "still using this connection" in disconnect()["error"]["message"]
     status, operation = cloud.request("DELETE", f"{base}/instances/mlops-mlflow")
     settled(cloud, f"{base}/operations/{operation['name']}")
     assert cloud.request("GET", f"{base}/instances/mlops-mlflow")[0] == 404
+    assert "still using this connection" in disconnect()["error"]["message"], "it is held for days"
+    cloud.cloud.limits.change({"connection_seconds": 0.0})
+    assert "error" not in disconnect()
 
 
 def test_without_private_services_access_the_operation_fails(cloud: Emulator) -> None:

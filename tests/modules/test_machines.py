@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from copy import deepcopy
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -227,3 +229,47 @@ def test_secrets_of_a_cluster_are_encrypted_with_a_key(place: Google) -> None:
     place.apply(cluster, gke())
     (done,) = place.lifecycle(cluster, gke(secrets_key=key))
     assert "databaseEncryption.state: DECRYPTED -> ENCRYPTED" in done
+
+
+def test_a_change_of_the_window_keeps_an_upgrade_freeze_that_somebody_set(place: Google) -> None:
+    """What failed: Google sets the policy that it is given, and the freeze was not in it."""
+    place.apply(cluster, gke())
+    where = {"name": f"projects/{place.project}/locations/europe-west1/clusters/mlops"}
+    policy = place.api.call("container", "getCluster", where)["maintenancePolicy"]
+    freeze = {"freeze": {"startTime": "2026-12-20T00:00:00Z", "endTime": "2027-01-05T00:00:00Z"}}
+    policy["window"]["maintenanceExclusions"] = freeze
+    place.api.call("container", "setMaintenancePolicy", where, {"maintenancePolicy": policy})
+    daily = {"start": "2026-01-03T03:00:00Z", "end": "2026-01-03T08:00:00Z", "recurrence": "FREQ=DAILY"}
+    place.lifecycle(cluster, gke(maintenance=daily))
+    window = place.api.call("container", "getCluster", where)["maintenancePolicy"]["window"]
+    assert window["maintenanceExclusions"] == freeze
+    assert window["recurringWindow"]["recurrence"] == "FREQ=DAILY"
+
+
+def by_hand(google: Google, kind: str, change: Callable[[dict[str, Any]], None]) -> None:
+    """Somebody changes what Google has, in a way that the emulator has no call for."""
+    with google.emulator.cloud.store.transaction() as tx:
+        (record,) = tx.list(kind)
+        body = deepcopy(record.body)
+        change(body)
+        tx.put(replace(record, body=body))
+
+
+def test_a_public_address_that_somebody_gave_a_machine_is_told(place: Google) -> None:
+    place.apply(machine, bastion())
+    address = {"name": "external-nat", "type": "ONE_TO_ONE_NAT", "natIP": "34.1.2.3"}
+    by_hand(place, "compute.instances", lambda body: body["networkInterfaces"][0].update(accessConfigs=[address]))
+    with pytest.raises(PlatformError, match="networkInterfaces"):
+        place.plan(machine, bastion())
+
+
+def test_a_cluster_that_somebody_else_made_is_not_removed(place: Google) -> None:
+    """What failed: state absent went by the name alone."""
+    place.apply(cluster, gke())
+    where = {"name": f"projects/{place.project}/locations/europe-west1/clusters/mlops"}
+    by_hand(place, "container.clusters", lambda body: body.update(description="of the research team"))
+    for absent in (True, False):
+        with pytest.raises(PlatformError, match="does not look like the platform's: cluster mlops") as caught:
+            place.apply(cluster, gke(release_channel="STABLE"), absent=absent)
+        assert "platform_name" in str(caught.value)
+    assert place.api.get("container", "getCluster", where)

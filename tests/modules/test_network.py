@@ -9,6 +9,8 @@ import pytest
 
 from plugins.module_utils.gcloud.clients import Api
 from plugins.module_utils.gcloud.errors import PlatformError
+from plugins.module_utils.gcloud.graphs.data import data_graph
+from plugins.module_utils.gcloud.graphs.identity import services_graph
 from plugins.module_utils.gcloud.graphs.network import PRIVATE_SERVICES, network_graph
 from plugins.module_utils.gcloud.kinds.network import CONNECTION
 from plugins.module_utils.gcloud.model import MARK, Resource
@@ -208,3 +210,52 @@ def test_a_permission_that_is_missing_is_not_taken_for_a_missing_connection() ->
     assert CONNECTION.read(Denying(None), asked) is None  # type: ignore[arg-type]  # a double
     with pytest.raises(PlatformError, match=r"servicenetworking\.services\.get"):
         CONNECTION.read(Denying({"name": "mlops"}), asked)  # type: ignore[arg-type]  # a double
+
+
+def test_a_rule_that_is_to_be_for_all_ports_is_widened(google: Google) -> None:
+    """What failed: a protocol without ports was taken for one whose ports are left alone."""
+    rule = {"name": "mlops-deny", "action": "deny", "protocols": [{"protocol": "tcp", "ports": ["22"]}]}
+    google.apply(network_graph, {"name": "mlops", "firewall_rules": [rule]})
+    (done,) = google.lifecycle(
+        network_graph, {"name": "mlops", "firewall_rules": [{**rule, "protocols": [{"protocol": "tcp"}]}]}
+    )
+    assert "denied" in done
+
+
+def test_a_policy_that_somebody_else_made_is_not_taken_over(google: Google) -> None:
+    where = {"project": google.project}
+    body = {"name": "mlops-iap-ssh", "network": "global/networks/mlops", "allowed": [{"IPProtocol": "all"}]}
+    google.apply(network_graph, {"name": "mlops"})
+    google.api.call("compute", "firewalls.insert", where, {**body, "description": "of the office"})
+    rule = {"name": "mlops-iap-ssh", "protocols": [{"protocol": "tcp", "ports": ["22"]}]}
+    with pytest.raises(PlatformError, match="does not look like the platform's: firewall rule mlops-iap-ssh"):
+        google.apply(network_graph, {"name": "mlops", "firewall_rules": [rule]})
+
+
+@pytest.fixture
+def used(google: Google) -> Google:
+    """A network whose connection a database had, which is gone since a moment ago."""
+    google.apply(network_graph, options())
+
+    def databases(wanted: Mapping[str, Any], api: Any) -> Any:
+        return data_graph(wanted)
+
+    instance = {"name": "mlops-mlflow", "region": "europe-west1", "network": "mlops", "version": "POSTGRES_15"}
+    wanted = {"databases": [{**instance, "tier": "db-custom-1-3840", "disk_gb": 20}]}
+    google.apply(databases, wanted)
+    google.apply(databases, {**wanted, "purge": True}, absent=True)
+    return google
+
+
+def test_a_connection_that_google_still_holds_goes_with_its_peering(used: Google) -> None:
+    """What failed: for days after the database was gone no removal could end."""
+    assert "delete private services connection servicenetworking.googleapis.com" in used.gone(network_graph, options())
+
+
+def test_a_connection_that_another_service_may_use_is_left(used: Google) -> None:
+    used.apply(lambda options, api: services_graph(options), {"services": ["redis.googleapis.com"]})
+    with pytest.raises(PlatformError, match="still using this connection") as caught:
+        used.apply(network_graph, options(), absent=True)
+    assert "redis.googleapis.com" in caught.value.hint
+    where = {"project": used.project, "network": "mlops"}
+    assert used.api.call("compute", "networks.get", where)["peerings"]

@@ -269,12 +269,22 @@ class Executor:
             have = self.seen[resource.key]
             if have is None:
                 return
-            self._await(resource, resource.kind.delete(self.api, resource, have))
+            self._remove(resource, have)
         except PlatformError as error:
             if error.code not in GONE_CODES:
                 raise error.about("delete", resource.title) from error
         self.seen[resource.key] = None
         self.done.append(step.summary())
+
+    def _remove(self, resource: Resource, have: Spec) -> None:
+        try:
+            self._await(resource, resource.kind.delete(self.api, resource, have))
+        except PlatformError as error:
+            other = None if error.code in GONE_CODES else resource.kind.delete_otherwise(self.api, resource, error)
+            if other is None:
+                raise
+            style, answer = other
+            wait_for(self.api, style, answer, resource.params, resource.title, self.patience)
 
     def _settle(self, resource: Resource) -> None:
         """Wait until *resource* is in no pending state, whoever started the operation that is running."""

@@ -233,6 +233,13 @@ class Kind(ABC):
     def delete(self, api: Caller, resource: Resource, have: Spec) -> Spec:
         """Start removing it."""
 
+    def delete_otherwise(self, api: Caller, resource: Resource, error: PlatformError) -> tuple[str, Spec] | None:
+        """Start removing it in another way, where Google refused :meth:`delete` with *error*; None where there is none.
+
+        The answer comes with how it is awaited (``operation``). What it finds out it may add to *error*.
+        """
+        return None
+
     def note(self, api: Caller, resource: Resource, spec: Spec) -> None:
         """Write down what Google does not tell, once a create or an update has ended well."""
         return

@@ -13,6 +13,7 @@ from ..jobs import WORKS, Arguments, Work
 from ..store import Record, Transaction
 
 KIND = "servicenetworking.connections"
+RELEASED = "servicenetworking.released"  # when the last instance of Cloud SQL in a network went
 PEERING = "servicenetworking-googleapis-com"
 _TYPE = "type.googleapis.com/google.cloud.servicenetworking.v1.Connection"
 
@@ -108,8 +109,18 @@ def _connect(cloud: Cloud, tx: Transaction, arguments: Arguments, result: Any) -
 
 
 def _disconnect(cloud: Cloud, tx: Transaction, arguments: Arguments, result: Any) -> dict[str, Any]:
-    del cloud, result
-    tx.delete(KIND, arguments["network"])
+    """Take it away, unless a service uses it or did so until lately (hashicorp/terraform-provider-google#16275)."""
+    del result
+    key = arguments["network"]
+    released = tx.get(RELEASED, key)
+    held = released and cloud.clock.now() < released.hidden["at"] + cloud.limits.seconds("connection")
+    if held or any(item.hidden.get("network") == key for item in tx.list("sql.instances")):
+        text = (
+            "Failed to delete connection; Producer services (e.g. CloudSQL, Cloud Memstore, etc.) are still using this "
+            "connection."
+        )
+        raise ApiError(400, text, "failedPrecondition", status="FAILED_PRECONDITION")
+    tx.delete(KIND, key)
     if network := tx.get("compute.networks", arguments["network"]):
         network.body["peerings"] = [item for item in network.body.get("peerings", []) if item["name"] != PEERING]
         if not network.body["peerings"]:
@@ -128,13 +139,6 @@ def delete(call: Call) -> dict[str, Any]:
     project, network = network_of(call)
     if call.tx.get(KIND, network) is None:
         raise ApiError(404, "Connection was not found.", "notFound")
-    users = [item.key for item in call.tx.list("sql.instances") if item.hidden.get("network") == network]
-    if users:
-        text = (
-            "Failed to delete connection; Producer services (e.g. CloudSQL, Cloud Memstore, etc.) are still using this "
-            f"connection: {', '.join(users)}."
-        )
-        raise ApiError(400, text, "failedPrecondition", status="FAILED_PRECONDITION")
     number = call.cloud.projects.number(call.tx, project)
     name = f"operations/pssn.p24-{number}-{lro.new_uuid()}"
     return lro.begin(call, name, None, work="servicenetworking.disconnect", arguments={"network": network})
@@ -144,6 +148,11 @@ def delete(call: Call) -> dict[str, Any]:
 def operation(call: Call) -> dict[str, Any]:
     """GET of an operation."""
     return lro.get(call)
+
+
+def release(cloud: Cloud, tx: Transaction, network: str) -> None:
+    """An instance of Cloud SQL went that had an address by the connection of `network`."""
+    tx.put(Record(RELEASED, network, {}, {"at": cloud.clock.now()}))
 
 
 def allocate(tx: Transaction, network: str, taken: set[str]) -> str | None:

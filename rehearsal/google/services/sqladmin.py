@@ -280,7 +280,9 @@ def _authority(cloud: Cloud, record: Record) -> dict[str, Any]:
 
 
 def _remove(cloud: Cloud, tx: Transaction, arguments: Arguments, result: Any) -> None:
-    del cloud, result
+    del result
+    if (instance := tx.get(INSTANCES, arguments["key"])) and (network := instance.hidden.get("network")):
+        servicenetworking.release(cloud, tx, network)
     for kind in (DATABASES, USERS):
         for item in tx.list(kind, f"{arguments['key']}/"):
             tx.delete(kind, item.key)

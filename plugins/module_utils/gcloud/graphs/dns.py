@@ -29,7 +29,8 @@ def stale_records(
     found: list[Resource] = []
     for zone in zones:
         others = []
-        for entry in listed(api, "dns", "resourceRecordSets.list", {**params, "managedZone": zone.name}, "rrsets"):
+        place = {**params, "managedZone": zone.name}
+        for entry in listed(api, f"records of {zone.title}", "dns", "resourceRecordSets.list", place, "rrsets"):
             title = f"{entry['type']} {entry['name']}"
             if _leads_to(entry, at, zone.unwanted) and (zone.unwanted or title not in known):
                 found.append(_gone(title, zone, address))
@@ -67,16 +68,18 @@ def _gone(title: str, zone: Resource, address: Resource) -> Resource:
 
 
 def _address(api: Caller, project: str, name: str) -> str:
-    entries = listed(api, "compute", "globalAddresses.list", {"project": project, "filter": f'name = "{name}"'})
+    params = {"project": project, "filter": f'name = "{name}"'}
+    entries = listed(api, f"address {name}", "compute", "globalAddresses.list", params)
     return next((str(entry["address"]) for entry in entries if entry["name"] == name and entry.get("address")), "")
 
 
 def _former_zones(api: Caller, options: Mapping[str, Any]) -> list[str]:
     """The platform's own zones but the one in the options."""
     labels = (options.get("labels") or {}).items()
+    zones = listed(api, "DNS zones", "dns", "managedZones.list", {"project": options["project"]}, "managedZones")
     return [
         str(zone["name"])
-        for zone in listed(api, "dns", "managedZones.list", {"project": options["project"]}, "managedZones")
+        for zone in zones
         if MARK in zone.get("description", "") and labels and labels <= (zone.get("labels") or {}).items()
         if zone["name"] != options["dns_zone"]
     ]

@@ -38,7 +38,8 @@ def edge_graph(options: Mapping[str, Any], api: Caller) -> list[Resource]:
 def endpoint_groups(api: Caller, options: Mapping[str, Any]) -> list[str]:
     """The zonal network endpoint groups of the wanted name that exist now, as links; one for each zone with pods."""
     params = {"project": options["project"], "filter": f'name = "{options["endpoint_group"]}"'}
-    scopes = listed(api, "compute", "networkEndpointGroups.aggregatedList", params)
+    what = f"network endpoint groups {options['endpoint_group']}"
+    scopes = listed(api, what, "compute", "networkEndpointGroups.aggregatedList", params)
     found = [group for scope in scopes for group in scope.get("networkEndpointGroups") or []]
     project = f"projects/{options['project']}"
     return sorted(
@@ -173,7 +174,7 @@ def _outdated(api: Caller, options: Mapping[str, Any], wanted: Sequence[Resource
 
 def _marked(api: Caller, method: str, parent: str, items: str) -> list[str]:
     """Names of the platform's own in a listing of Certificate Manager."""
-    entries = listed(api, "certificatemanager", method, {"parent": parent}, items)
+    entries = listed(api, f"{items} of {parent}", "certificatemanager", method, {"parent": parent}, items)
     return [str(entry["name"]).rsplit("/", 1)[-1] for entry in entries if MARK in entry.get("description", "")]
 
 

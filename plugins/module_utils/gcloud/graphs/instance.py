@@ -18,8 +18,9 @@ def instance_graph(options: Mapping[str, Any]) -> list[Resource]:
     region = options["zone"].rsplit("-", 1)[0]
     place = f"projects/{options['project']}/zones/{options['zone']}"
     interface: Spec = {"subnetwork": f"projects/{options['project']}/regions/{region}/subnetworks/{options['subnet']}"}
-    if options.get("external_address"):
-        interface["accessConfigs"] = [{"name": "external-nat", "type": "ONE_TO_ONE_NAT"}]
+    interface["accessConfigs"] = (
+        [{"name": "external-nat", "type": "ONE_TO_ONE_NAT"}] if options.get("external_address") else []
+    )
     spec = given(
         {
             "description": MARK,

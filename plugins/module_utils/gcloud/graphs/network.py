@@ -53,7 +53,8 @@ def network_graph(options: Mapping[str, Any], api: Caller) -> list[Resource]:
 
 def rules_in(api: Caller, network: Resource) -> list[Spec]:
     """All firewall rules of *network*, whoever made them; none while the API is off."""
-    rules = listed(api, "compute", "firewalls.list", {"project": network.params["project"]})
+    params = {"project": network.params["project"]}
+    rules = listed(api, f"firewall rules of {network.title}", "compute", "firewalls.list", params)
     return [rule for rule in rules if short(rule["network"]) == network.link]
 
 
@@ -133,7 +134,8 @@ def _firewall(network: Resource, rule: Mapping[str, Any]) -> Resource:
 
 
 def _protocol(entry: Mapping[str, Any]) -> Spec:
-    return given({"IPProtocol": entry["protocol"], "ports": entry.get("ports") or None})
+    """No ports means all of them, so that is compared, too."""
+    return {"IPProtocol": entry["protocol"], "ports": entry.get("ports") or []}
 
 
 def _private_services(network: Resource, wanted: Mapping[str, Any]) -> list[Resource]:

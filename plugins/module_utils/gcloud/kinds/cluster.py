@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..model import Drift, Field, Resource, RestKind, Spec, Update, lookup, merged
+from ..model import Drift, Field, Resource, RestKind, Spec, Update, lookup, merged, without
 
 CLUSTER_NAME = "projects/{project}/locations/{location}/clusters/{name}"
 NEW_CLUSTER = "Google fixes this when a cluster is made: make a second cluster beside it and move over."
@@ -43,8 +43,11 @@ def _labels(resource: Resource, spec: Spec, have: Spec, drifts: Sequence[Drift])
 
 
 def _maintenance(resource: Resource, spec: Spec, have: Spec, drifts: Sequence[Drift]) -> Spec:
+    """The whole policy: Google sets what it is given and clears the rest, exclusions that somebody added among it."""
+    window = without(lookup(have, "maintenancePolicy.window", {}), ["dailyMaintenanceWindow", "recurringWindow"])
+    wanted = {**window, **spec["maintenancePolicy"]["window"]}
     version = lookup(have, "maintenancePolicy.resourceVersion", "")
-    return {"maintenancePolicy": {**spec["maintenancePolicy"], "resourceVersion": version}}
+    return {"maintenancePolicy": {"window": wanted, "resourceVersion": version}}
 
 
 CLUSTER = RestKind(

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ..compare import short
 from ..errors import PlatformError
-from ..model import Caller, Drift, Field, Kind, Resource, RestKind, Spec, Update, patch_with
+from ..model import Caller, Drift, Field, Kind, Resource, RestKind, Spec, Update, lookup, patch_with
 
 PROJECT = {"project": "{project}"}
 REGION = {"project": "{project}", "region": "{region}"}
@@ -14,6 +15,13 @@ RANGES = (
     "Addresses of a subnetwork in use cannot change: name another range, or make a second subnetwork and move to it."
 )
 
+PEERING = "servicenetworking-googleapis-com"
+HELD = "Producer services"
+# Services that keep data and may be in a network by its private services access: docs "Configure private services
+# access", supported services.
+PRODUCERS = frozenset(
+    {"alloydb", "apigee", "file", "looker", "lustre", "memcache", "memorystore", "netapp", "redis", "vmwareengine"}
+)
 OTHER_RULE = "Give the rule another name: the new one is made, and the old one removed."
 
 NETWORK = RestKind(
@@ -153,7 +161,8 @@ class ServiceConnection(Kind):
     """The peering of a network with Google's services (private services access); named after the service.
 
     Create and update are the same PATCH of `connections/-` (recording servicenetworking/connections/
-    private_service_access). Google refuses to remove it while a Cloud SQL instance uses it.
+    private_service_access). Google refuses to remove it while a service uses it, and for up to four days after a Cloud
+    SQL instance that did is gone (hashicorp/terraform-provider-google#16275); the peering itself can then be removed.
     """
 
     name: str = "private_services_connection"
@@ -184,9 +193,37 @@ class ServiceConnection(Kind):
 
     def delete(self, api: Caller, resource: Resource, have: Spec) -> Spec:
         """Disconnect."""
-        name = f"services/{resource.name}/connections/servicenetworking-googleapis-com"
+        name = f"services/{resource.name}/connections/{PEERING}"
         body = {"consumerNetwork": self._network(api, resource)}
         return api.call("servicenetworking", "services.connections.deleteConnection", {"name": name}, body)
+
+    def delete_otherwise(self, api: Caller, resource: Resource, error: PlatformError) -> tuple[str, Spec] | None:
+        """Take the peering away, where nothing can be found any more that uses it."""
+        if HELD not in error.message:
+            return None
+        users = self._users(api, resource)
+        if users:
+            error.hint = f"Remove what uses it or may do so, then run this again: {', '.join(users)}."
+            return None
+        place = {"project": resource.params["project"], "network": resource.params["network"]}
+        return "compute", api.call("compute", "networks.removePeering", place, {"name": PEERING})
+
+    @staticmethod
+    def _users(api: Caller, resource: Resource) -> list[str]:
+        """Cloud SQL instances in the network, and APIs that are on of services which use such connections for data."""
+        project = resource.params["project"]
+        network = f"projects/{project}/global/networks/{resource.params['network']}"
+        found = [
+            f"Cloud SQL instance {entry['name']}"
+            for entry in api.pages("sqladmin", "instances.list", {"project": project})
+            if short(lookup(entry, "settings.ipConfiguration.privateNetwork", "")) == network
+        ]
+        on = {"parent": f"projects/{project}", "filter": "state:ENABLED", "pageSize": 200}
+        for entry in api.pages("serviceusage", "services.list", on, "services"):
+            name = str(entry["name"]).rsplit("/", 1)[-1]
+            if name.removesuffix(".googleapis.com") in PRODUCERS:
+                found.append(f"{name} (if nothing of it is in this network, switch it off, or take the peering away)")
+        return found
 
     def _patch(self, api: Caller, resource: Resource, ranges: Sequence[str]) -> Spec:
         params = {

@@ -9,6 +9,7 @@ from typing import Any
 from ...core import Call, handles
 from ...errors import ApiError
 from ...store import Record
+from .. import servicenetworking
 from . import operations, places
 from .generic import apply, check_ready, fetch, merge, save
 from .kinds import Kind, declare
@@ -147,6 +148,8 @@ def remove_peering(call: Call) -> dict[str, Any]:
     record.body["peerings"] = kept
     if not kept:
         del record.body["peerings"]
+    if call.body.get("name") == servicenetworking.PEERING:
+        call.tx.delete(servicenetworking.KIND, record.key)
     save(call, NETWORK, record)
     return operations.begin(call, record, "removePeering", scope=locate(call).scope)
 
