@@ -67,6 +67,39 @@ def test_names_and_metadata_stay_reachable_on_gke(tmp_path: Path) -> None:
     assert ports == [80, 8080, 988]
 
 
+def test_what_is_exposed_admits_the_gateway_to_these_pods_and_this_port_alone(tmp_path: Path) -> None:
+    doors = [{"pods": {"app": "shop"}, "port": 8080}, {"pods": {"app": "on", "tier": "1"}, "port": 9000}]
+    objects = render("project", {**PROJECT, "network": {"exposed": doors}}, tmp_path)
+    gateway = render("ingress", INGRESS, tmp_path)["NetworkPolicy", "only-load-balancers"]["spec"]["podSelector"]
+    namespace = {"matchLabels": {"kubernetes.io/metadata.name": "istio-ingress"}}
+    for place, door in enumerate(doors):
+        assert objects["NetworkPolicy", f"from-the-gateway-{place}"]["spec"] == {
+            "podSelector": {"matchLabels": door["pods"]},
+            "policyTypes": ["Ingress"],
+            "ingress": [
+                {
+                    "from": [{"namespaceSelector": namespace, "podSelector": gateway}],
+                    "ports": [{"protocol": "TCP", "port": door["port"]}],
+                }
+            ],
+        }
+
+
+def test_nothing_of_a_project_is_exposed_unless_its_file_says_so(tmp_path: Path) -> None:
+    assert not [name for _, name in render("project", PROJECT, tmp_path) if "gateway" in name]
+
+
+def test_what_a_project_grants_goes_with_its_line_in_git() -> None:
+    """Unpruned, whoever was taken out of a file would still get in; the namespace is kept by its own annotation."""
+    assert "automated: {prune: true, selfHeal: true}" in (PLATFORM / "apps" / "projects.yaml.j2").read_text()
+
+
+def test_a_project_may_be_called_anything_that_its_file_may(tmp_path: Path) -> None:
+    """Plain `on` would be true to YAML, and a label that is no string."""
+    namespace = render("project", {**PROJECT, "fileName": "on"}, tmp_path)["Namespace", "project-on"]
+    assert namespace["metadata"]["labels"]["mlops.platform/project-name"] == "on"
+
+
 def test_people_get_the_platforms_own_roles(tmp_path: Path) -> None:
     objects = render("project", PROJECT, tmp_path)
     bindings = {name: item for (kind, name), item in objects.items() if kind == "RoleBinding"}
@@ -122,6 +155,18 @@ def test_mlflow_answers_to_its_own_names_only(tmp_path: Path) -> None:
         ({"access": {"owners": []}}, "owners"),
         ({"network": {"egress": [{"cidr": "10.0.0.0", "ports": [443]}]}}, "/network/egress/0/cidr"),
         ({"network": {"egress": [{"cidr": "10.0.0.0/8", "ports": [70000]}]}}, "/network/egress/0/ports/0"),
+        ({"network": {"egress": [{"cidr": "10.0.0.0/33", "ports": [443]}]}}, "/network/egress/0/cidr"),
+        ({"network": {"egress": [{"cidr": "10.0.0.08/32", "ports": [443]}]}}, "/network/egress/0/cidr"),
+        ({"network": {"egress": [{"cidr": "10.0.256.0/24", "ports": [443]}]}}, "/network/egress/0/cidr"),
+        ({"network": {"exposed": [{"pods": {"app": "shop"}}]}}, "/network/exposed/0"),
+        ({"network": {"exposed": [{"port": 8080}]}}, "/network/exposed/0"),
+        ({"network": {"exposed": [{"pods": {}, "port": 8080}]}}, "/network/exposed/0/pods"),
+        ({"network": {"exposed": [{"pods": {"app": True}, "port": 8080}]}}, "/network/exposed/0/pods/app"),
+        ({"network": {"exposed": [{"pods": {"app": "a b"}, "port": 8080}]}}, "/network/exposed/0/pods/app"),
+        ({"network": {"exposed": [{"pods": {"app!": "a"}, "port": 8080}]}}, "app!"),
+        ({"network": {"exposed": [{"pods": {"app": "shop"}, "port": 0}]}}, "/network/exposed/0/port"),
+        ({"network": {"exposed": [{"pods": {"app": "shop"}, "port": "http"}]}}, "/network/exposed/0/port"),
+        ({"network": {"exposed": [{"pods": {"app": "shop"}, "port": 80, "from": "all"}]}}, "from"),
         ({"network": {"allowFrom": ["Fraud!"]}}, "/network/allowFrom/0"),
         ({"podSecurity": "privileged"}, "/podSecurity"),
         ({"fileName": "Fraud"}, "/fileName"),
@@ -248,6 +293,12 @@ def test_people_s_routes_stand_beside_the_platforms(tmp_path: Path) -> None:
     objects = render("ingress", {"applications": {"reports": REPORTS}}, tmp_path, SETTINGS)
     assert {name for kind, name in objects if kind == "VirtualService"} == {"argocd", "lab", "reports"}
     assert len(objects["AuthorizationPolicy", "applications"]["spec"]["rules"]) == 3
+
+
+def test_people_s_routes_may_lead_into_projects(tmp_path: Path) -> None:
+    theirs = {"applications": {"shop": {"to": [{"service": "shop.project-sales", "port": 80}]}}}
+    route = render("ingress", theirs, tmp_path, SETTINGS)["VirtualService", "shop"]["spec"]["http"][0]["route"][0]
+    assert route["destination"]["host"] == "shop.project-sales.svc.cluster.local"
 
 
 def test_people_s_routes_change_nothing_of_the_platforms(tmp_path: Path) -> None:
