@@ -117,7 +117,8 @@ def test_people_get_the_platforms_own_roles(tmp_path: Path) -> None:
 
 def test_no_tenant_role_may_widen_itself(tmp_path: Path) -> None:
     """Kubernetes' own edit role can write NetworkPolicies, read Secrets and impersonate service accounts."""
-    roles = {name: item["rules"] for (_, name), item in render("policies", {}, tmp_path).items()}
+    objects = render("policies", {}, tmp_path)
+    roles = {name: item["rules"] for (kind, name), item in objects.items() if kind == "ClusterRole"}
     write = {"create", "update", "patch", "delete", "deletecollection", "*"}
     for name, rules in roles.items():
         for rule in rules:
@@ -127,6 +128,25 @@ def test_no_tenant_role_may_widen_itself(tmp_path: Path) -> None:
             assert "serviceaccounts/token" not in rule["resources"], (name, rule)
     secrets = [rule["verbs"] for rule in roles["tenant-editor"] if "secrets" in rule["resources"]]
     assert secrets == [["create", "update", "patch", "delete"]]
+
+
+def test_services_of_projects_lead_to_their_own_pods(tmp_path: Path) -> None:
+    """An alias of another namespace's Service passes every rule about names, and the gateway follows it."""
+    objects = render("policies", {}, tmp_path)
+    policy = objects["ValidatingAdmissionPolicy", "services-of-projects"]["spec"]
+    binding = objects["ValidatingAdmissionPolicyBinding", "services-of-projects"]["spec"]
+    assert binding == {"policyName": "services-of-projects", "validationActions": ["Deny"]}
+    assert policy["failurePolicy"] == "Fail"
+    namespace = render("project", PROJECT, tmp_path)["Namespace", "project-fraud"]["metadata"]["labels"]
+    assert policy["matchConstraints"]["namespaceSelector"]["matchLabels"].items() <= namespace.items()
+    (rule,) = policy["matchConstraints"]["resourceRules"]
+    assert (rule["resources"], rule["operations"]) == (["services"], ["CREATE", "UPDATE"])
+    assert [
+        ("ExternalName" in item["expression"], "externalIPs" in item["expression"]) for item in policy["validations"]
+    ] == [
+        (True, False),
+        (False, True),
+    ]
 
 
 def test_the_database_password_is_no_argument(tmp_path: Path) -> None:
@@ -321,6 +341,11 @@ def test_people_s_routes_change_nothing_of_the_platforms(tmp_path: Path) -> None
         ("cd", {"to": [{"service": "lab.science", "port": 80}]}, "lab.science is the platform's"),
         ("cd", {**REPORTS, "routes": [{"paths": ["/x"], "to": [{"service": "a.argocd", "port": 80}]}]}, "a.argocd"),
         ("zoo", {"host": "argocd", **REPORTS}, "applications.zoo: its host argocd.ml.example.com is that of argocd"),
+        (
+            "cd",
+            {**REPORTS, "groups": ["analysts", "operators"]},
+            "applications.cd: the group operators is the platform's",
+        ),
     ],
 )
 def test_people_s_routes_do_not_lead_to_the_platforms(

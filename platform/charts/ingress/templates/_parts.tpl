@@ -7,17 +7,19 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 matchLabels: {istio: ingressgateway}
 {{- end }}
 
-{{- /* All applications, as YAML: the platform's, and the others if they leave these and their namespaces alone. */ -}}
+{{- /* All applications, as YAML: the platform's, and the others if they leave these, their namespaces and groups alone. */ -}}
 {{- define "ingress.applications" -}}
 {{- $own := dict }}
 {{- $kept := list }}
 {{- $services := list }}
+{{- $groups := list }}
 {{- range .Values.platform }}
 {{- $own = .applications }}
 {{- $kept = .namespaces }}
 {{- end }}
 {{- range $name, $application := $own }}
 {{- range include "ingress.services" $application | fromYamlArray }}{{- $services = append $services . }}{{- end }}
+{{- range $application.groups }}{{- $groups = append $groups . }}{{- end }}
 {{- end }}
 {{- range $name, $application := .Values.applications }}
 {{- if hasKey $own $name }}
@@ -26,6 +28,11 @@ matchLabels: {istio: ingressgateway}
 {{- range include "ingress.services" $application | fromYamlArray }}
 {{- if or (has . $services) (has (index (splitList "." .) 1) $kept) }}
 {{- fail (printf "applications.%s: %s is the platform's; the settings (ingress.applications) can expose it, and routes.yaml cannot" $name .) }}
+{{- end }}
+{{- end }}
+{{- range $application.groups }}
+{{- if has . $groups }}
+{{- fail (printf "applications.%s: the group %s is the platform's; only the settings (ingress.applications) can say it of somebody" $name .) }}
 {{- end }}
 {{- end }}
 {{- end }}
