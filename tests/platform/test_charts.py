@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,7 @@ def helm(chart: str, values: dict[str, Any], tmp_path: Path, *more: dict[str, An
     command = [program_path("helm"), "template", "release", PLATFORM / "charts" / chart, "--namespace=project-fraud"]
     for number, content in enumerate((values, *more)):
         file = tmp_path / f"values-{number}.yaml"
-        file.write_text(yaml.safe_dump(content))
+        file.write_text(json.dumps(content))  # which leaves no doubt about what is a text
         command.append(f"--values={file}")
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
@@ -270,7 +271,19 @@ def test_groups_are_told_by_the_gateway_alone(tmp_path: Path) -> None:
         {"to": [{"service": "mlflow.mlflow", "port": 0}]},
         {"to": [{"service": "mlflow.mlflow", "port": 80, "weight": -5}]},
         {"to": [{"service": "a.b", "port": 80, "weight": 60}, {"service": "c.d", "port": 80, "weight": 60}]},
+        {"to": [{"service": "mlflow.mlflow", "port": 80, "weight": 50}]},
+        {"routes": [{"paths": ["/x"], "to": [{"service": "a.b", "port": 80, "weight": 10}]}]},
+        {"to": [{"service": f"{'a' * 64}.mlflow", "port": 80}]},
         {"clients": {"only": ["10.0.0.0/99"]}},
+        {"clients": {"only": ["10.0.0.0/33"]}},
+        {"clients": {"only": ["192.0.2.06"]}},
+        {"clients": {"except": ["192.0.02.6/32"]}},
+        {"clients": {"except": ["192.0.2.256"]}},
+        {"drop": ["host"]},
+        {"drop": ["Host"]},
+        {"drop": ["HOST"]},
+        {"drop": [":authority"]},
+        {"host": "reports\n"},
         {"paths": {"only": ["/a*b"]}},
         {"paths": {}},
         {"clients": {}},
@@ -290,6 +303,26 @@ def test_groups_are_told_by_the_gateway_alone(tmp_path: Path) -> None:
 )
 def test_bad_routes_are_refused(application: dict[str, Any], tmp_path: Path) -> None:
     assert helm("ingress", exposing(**application), tmp_path).returncode != 0
+
+
+@pytest.mark.parametrize("name", ["on", "yes", "no", "off", "true", "false", "null", "y", "n"])
+def test_names_stay_what_they_are(name: str, tmp_path: Path) -> None:
+    """Plain, these would be truths and nothings to YAML."""
+    target = [{"service": "a.b", "port": 80}]
+    application = {"to": target, "routes": [{"headers": {name: name}, "to": target}], "groups": [name], "drop": [name]}
+    service = render("ingress", {**INGRESS, "applications": {name: application}}, tmp_path)["VirtualService", name]
+    assert service["spec"]["hosts"] == [f"{name}.ml.example.com"]
+    first = service["spec"]["http"][0]
+    assert first["match"][0]["headers"] == {name: {"exact": name}}
+    assert first["headers"]["request"] == {"set": {"x-auth-request-groups": name}, "remove": [name]}
+
+
+@pytest.mark.parametrize("clients", [["0.0.0.0/0"], ["192.0.2.6"], ["10.0.0.0/8"], ["255.255.255.255/32"]])
+def test_addresses_as_they_are_written_are_possible(clients: list[str], tmp_path: Path) -> None:
+    (rule,) = render("ingress", exposing(clients={"only": clients}), tmp_path)["AuthorizationPolicy", "applications"][
+        "spec"
+    ]["rules"]
+    assert rule["from"][0]["source"]["remoteIpBlocks"] == clients
 
 
 SETTINGS: dict[str, Any] = {

@@ -56,13 +56,16 @@ matchLabels: {istio: ingressgateway}
 {{- define "ingress.targets" -}}
 {{- $sum := 0 }}
 {{- range .targets }}{{- $sum = add $sum (.weight | default 0) }}{{- end }}
-{{- if and (gt (len .targets) 1) (ne (int $sum) 100) }}
+{{- $several := gt (len .targets) 1 }}
+{{- if and $several (ne (int $sum) 100) }}
 {{- fail (printf "applications.%s: the weights of its targets add up to %d; make them 100" .name (int $sum)) }}
 {{- end }}
-{{- $several := gt (len .targets) 1 }}
+{{- if and (not $several) (hasKey (first .targets) "weight") }}
+{{- fail (printf "applications.%s: a single target takes all requests; leave its weight out, or add the target that takes the rest" .name) }}
+{{- end }}
 {{- range .targets }}
 - destination:
-    host: {{ .service }}.svc.cluster.local
+    host: {{ printf "%s.svc.cluster.local" .service | quote }}
     port: {number: {{ .port }}}
   {{- if $several }}
   weight: {{ .weight | default 0 }}
