@@ -149,7 +149,7 @@ class Gate:
             "x-goog-authenticated-user-email": f"accounts.google.com:{email}",
             "x-goog-authenticated-user-id": f"accounts.google.com:{iap.subject(email)}",
         }
-        # Cookies go on as they came, the session's own among them: to keep it from applications is the platform's to do.
+        # Cookies go on as they came, the session among them: it is the platform that keeps it from applications.
         dropped = [name for name in asked.headers if name.startswith("x-goog-") and name not in made]
         return {**made, **({"x-envoy-auth-headers-to-remove": ",".join(dropped)} if dropped else {})}
 
