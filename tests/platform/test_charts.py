@@ -249,12 +249,26 @@ def test_rules_of_an_application_hold_together(tmp_path: Path) -> None:
         who={"emails": ["ann@example.com"], "domains": ["example.com"]},
     )
     rules = render("ingress", values, tmp_path)["AuthorizationPolicy", "applications"]["spec"]["rules"]
-    assert [rule["when"][1]["key"] for rule in rules] == ["request.auth.claims[email]", "request.auth.claims[hd]"]
+    assert [rule["when"][1] for rule in rules] == [
+        {"key": "request.auth.claims[email]", "values": ["ann@example.com", "*@example.com"]},
+        {"key": "request.auth.claims[hd]", "values": ["example.com"]},
+    ]
     for rule in rules:
         assert rule["from"][0]["source"]["remoteIpBlocks"] == ["203.0.113.0/24"]
         assert rule["from"][0]["source"]["notRemoteIpBlocks"] == ["203.0.113.9"]
         operation = rule["to"][0]["operation"]
         assert (operation["paths"], operation["notPaths"]) == (["/api/*"], ["/api/admin*"])
+
+
+def test_a_domain_is_that_of_the_address_or_of_the_account(tmp_path: Path) -> None:
+    """Google says `hd` only of accounts that it hosts a domain's for: a partner's people may have none."""
+    rules = render("ingress", exposing(who={"domains": ["partner.example"]}), tmp_path)[
+        "AuthorizationPolicy", "applications"
+    ]["spec"]["rules"]
+    assert [rule["when"][1] for rule in rules] == [
+        {"key": "request.auth.claims[email]", "values": ["*@partner.example"]},
+        {"key": "request.auth.claims[hd]", "values": ["partner.example"]},
+    ]
 
 
 def test_groups_are_told_by_the_gateway_alone(tmp_path: Path) -> None:

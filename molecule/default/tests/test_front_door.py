@@ -28,7 +28,7 @@ from tests.frontdoor.table import Case, Table
 from tests.frontdoor.visitor import WORLD, Answer, Browser, Headers, Place
 from tests.waiting import until
 
-PROJECT, DOMAIN = "acme-mlops", "ml.acme.example"
+PROJECT, COMPANY, DOMAIN = "acme-mlops", "acme.example", "ml.acme.example"
 REPOSITORY = "https://git.acme.example/platform/mlops-platform.git"
 ALICE, BOB, EVE = "alice@acme.example", "bob@acme.example", "eve@acme.example"
 HTML = ("accept", "text/html")
@@ -50,6 +50,7 @@ ROUTES = {
     "desk": {"to": [ONE], "clients": {"only": ["192.0.2.0/24"], "except": ["192.0.2.66"]}},
     "anns": {"to": [ONE], "who": {"emails": [ALICE]}},
     "guests": {"to": [ONE], "who": {"domains": ["partner.example"]}},
+    "staff": {"to": [ONE], "who": {"domains": [COMPANY]}},
     "grouped": {"to": [ONE], "groups": ["analysts"], "drop": ["x-remote-user"]},
 }
 
@@ -83,7 +84,7 @@ class Street:
     def signed(self, email: str = ALICE, key: iap.Key | None = None, **claims: Any) -> tuple[str, str]:
         """The header with an assertion; `claims` replace those of a good one."""
         key = key or iap.Keys(WORLD_FOLDER / "frontdoor").current()
-        good = jwt.decode(iap.assertion(key, self.service, email, time.time()), verify=False)
+        good = jwt.decode(iap.assertion(key, self.service, email, COMPANY, time.time()), verify=False)
         token = jwt.encode(es256.ES256Signer.from_string(key.pem, key.id), {**good, **claims})
         return ASSERTION, token.decode()
 
@@ -202,7 +203,18 @@ CASES = [
     Case("the domain itself", lambda s: s.visit(ALICE, "mlflow", host=DOMAIN), {403, 404}, True),
     Case("for one address, she", lambda s: s.visit(ALICE, "anns"), {200}),
     Case("for one address, he", lambda s: s.visit(BOB, "anns"), {403}, True, lambda a: "RBAC" in a.body),
-    Case("for another domain", lambda s: s.visit(ALICE, "guests"), {403}, True),
+    Case("for her domain", lambda s: s.visit(ALICE, "staff"), {200}),
+    Case("for another domain", lambda s: s.visit(ALICE, "guests"), {403}, True, lambda a: "RBAC" in a.body),
+    Case("for a domain, by the address alone", lambda s: s.knock("guests", [s.signed("pat@partner.example"),
+         _xff(GOOD, LB)]), {200}, told=lambda a: heard(a)["x-auth-request-email"] == "pat@partner.example"),
+    Case("for a domain, hosted under another address", lambda s: s.knock("guests", [s.signed("pat@partner.test",
+         hd="partner.example"), _xff(GOOD, LB)]), {200}),
+    Case("for a domain, one that ends alike", lambda s: s.knock("guests", [s.signed("pat@evilpartner.example"),
+         _xff(GOOD, LB)]), {403}, True),
+    Case("for a domain, one below it", lambda s: s.knock("guests", [s.signed("pat@a.partner.example"), _xff(GOOD, LB)]),
+         {403}, True),
+    Case("for a domain, its name before the @", lambda s: s.knock("guests", [s.signed("partner.example@acme.example"),
+         _xff(GOOD, LB)]), {403}, True),
     # identity headers, at every hop
     Case("identity from the claim", lambda s: s.visit(BOB, "shop", "/", ("x-auth-request-email", ALICE)), {200},
          told=lambda a: heard(a)["x-auth-request-email"] == BOB),
