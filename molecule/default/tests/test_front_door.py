@@ -63,6 +63,7 @@ class Street:
     world: Place
     people: dict[str, Browser]
     gateway: str
+    argocd: str
     service: dict[str, Any]
 
     def visit(self, who: str, site: str, path: str = "/", *headers: tuple[str, str], **how: Any) -> Answer:
@@ -151,9 +152,10 @@ def street(cluster: client.ApiClient, compute: Any, backends: None) -> Iterator[
     people = {name: Browser(office) for name in (ALICE, BOB, EVE)}
     for name, browser in people.items():
         browser.sign_in(f"https://mlflow.{DOMAIN}/", name)
-    pods = client.CoreV1Api(cluster).list_namespaced_pod("istio-ingress").items
+    gateway = _address(cluster, "istio-ingress", "istio=ingressgateway")
+    argocd = _address(cluster, "argocd", "app.kubernetes.io/name=argocd-server")
     service = compute.backendServices().get(project=PROJECT, backendService="mlops").execute()
-    made = Street(office, world, people, pods[0].status.pod_ip, {"id": service["id"], "number": "417385926104"})
+    made = Street(office, world, people, gateway, argocd, {"id": service["id"], "number": "417385926104"})
     expose(cluster, ROUTES)
     for host in ROUTES:
         until(partial(_served, made, host), f"{host} to be served", PATIENCE)
@@ -162,6 +164,12 @@ def street(cluster: client.ApiClient, compute: Any, backends: None) -> Iterator[
     expose(cluster, {})
     office.leave()
     world.leave()
+
+
+def _address(cluster: client.ApiClient, namespace: str, labels: str) -> str:
+    """Of the first pod with these labels."""
+    pod = client.CoreV1Api(cluster).list_namespaced_pod(namespace, label_selector=labels).items[0]
+    return str(pod.status.pod_ip)
 
 
 def _served(street: Street, host: str) -> bool:
@@ -319,22 +327,49 @@ def test_canaries_get_all_that_is_theirs(street: Street, table: Table) -> None:
     assert other == 50
 
 
-def test_pods_do_not_reach_the_gateway(street: Street, table: Table, pod_says: Callable[[str, str], str]) -> None:
-    program = f"""
-import urllib.error, urllib.request
+# What each address answered, or 0. The neighbour must answer first: then names and the pod's own network are in order, and
+# only the policies of those it knocks at can have stopped it.
+KNOCK = """
+import time, urllib.error, urllib.request
 def knock(url):
-    request = urllib.request.Request(url, headers={{"Host": "mlflow.{DOMAIN}"}})
+    request = urllib.request.Request(url, headers={{"Host": "{host}", "X-Auth-Request-Email": "alice@acme.example",
+                                                   "X-Auth-Request-Groups": "operators"}})
     try:
         return urllib.request.urlopen(request, timeout=3).status
     except urllib.error.HTTPError as error:
         return error.code
     except OSError as error:
         return 0
-print([knock("http://{street.gateway}/"), knock("http://istio-ingressgateway.istio-ingress/")])
+end = time.monotonic() + 20
+while {neighbour!r} and knock({neighbour!r}) != 200 and time.monotonic() < end:
+    time.sleep(0.5)
+print([knock(url) for url in {urls!r}])
 """
-    said = pod_says("project-sandbox", program)
-    table.add("gateway, from a project's pod", "[0, 0]", said, 2, said.count("200"))
-    assert said == "[0, 0]"
+
+
+def closed(street: Street) -> list[str]:
+    """Addresses that no pod may reach: the gateway, and the server that believes the gateway's headers."""
+    gateway = [f"http://{street.gateway}/", "http://istio-ingressgateway.istio-ingress/"]
+    return [*gateway, "http://argocd-server.argocd/api/version", f"http://{street.argocd}:8080/api/version"]
+
+
+def test_a_projects_pods_do_not_reach_the_gateway_or_argo_cd(
+    street: Street, table: Table, pod_says: Callable[[str, str], str]
+) -> None:
+    said = pod_says("project-sandbox", KNOCK.format(host=f"mlflow.{DOMAIN}", neighbour="", urls=closed(street)))
+    table.add("gateway and Argo CD, from a project's pod", "[0, 0, 0, 0]", said, 4, said.count("200"))
+    assert said == "[0, 0, 0, 0]"
+
+
+def test_pods_without_policies_do_not_reach_the_gateway_or_argo_cd(
+    street: Street, table: Table, pod_says: Callable[[str, str], str], elsewhere: str
+) -> None:
+    """Nothing keeps such a pod in: what stops it are the policies of the gateway and of Argo CD's server."""
+    neighbour = "http://one.door/"
+    urls = [neighbour, *closed(street)]
+    said = pod_says(elsewhere, KNOCK.format(host=f"mlflow.{DOMAIN}", neighbour=neighbour, urls=urls))
+    table.add("gateway and Argo CD, from any pod", "[200, 0, 0, 0, 0]", said, 5, said.count(" 200"))
+    assert said == "[200, 0, 0, 0, 0]"
 
 
 def test_argo_cd_knows_who_it_is_without_a_second_password(street: Street, table: Table) -> None:
