@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -110,22 +111,36 @@ def backends(cluster: client.ApiClient) -> Iterator[None]:
     core.delete_namespace("door")
 
 
-INGRESS = ("argoproj.io", "v1alpha1", "argocd", "applications", "ingress")
+ARGOCD = ("argoproj.io", "v1alpha1", "argocd")
+INGRESS = (*ARGOCD, "applications", "ingress")
 
 
-def push(cluster: client.ApiClient, applications: dict[str, Any]) -> str:
-    """Write routes.yaml into Git as a person would, have Argo CD look at it, and return the commit."""
+def commit(path: str, content: dict[str, Any]) -> str:
+    """Write a file into Git as a person would, and return the commit."""
     options = {
         "repository": REPOSITORY, "branch": "main", "username": "platform-bot",
         "password": os.environ["PLATFORM_GIT_TOKEN"], "message": "Expose applications",
-        "author": "Ann <ann@acme.example>",
-        "files": {"routes.yaml": yaml.safe_dump({"applications": applications}, sort_keys=False)},
+        "author": "Ann <ann@acme.example>", "files": {path: yaml.safe_dump(content, sort_keys=False)},
         "seeds": {}, "owned_folders": [], "trees": [], "downloads": [], "archives": [],
     }  # fmt: skip
-    outcome = hand_off(options, check=False)
-    look = {"metadata": {"annotations": {"argocd.argoproj.io/refresh": "normal"}}}
-    client.CustomObjectsApi(cluster).patch_namespaced_custom_object(*INGRESS, look)
-    return outcome.revision
+    return hand_off(options, check=False).revision
+
+
+def look(cluster: client.ApiClient, kind: str, name: str, annotation: str, value: str) -> None:
+    """Have Argo CD look at Git now, if it knows of this already."""
+    mark = {"metadata": {"annotations": {f"argocd.argoproj.io/{annotation}": value}}}
+    try:
+        client.CustomObjectsApi(cluster).patch_namespaced_custom_object(*ARGOCD, kind, name, mark)
+    except client.ApiException as error:
+        if error.status != HTTPStatus.NOT_FOUND:
+            raise
+
+
+def push(cluster: client.ApiClient, applications: dict[str, Any]) -> str:
+    """Write routes.yaml, have Argo CD look at it, and return the commit."""
+    revision = commit("routes.yaml", {"applications": applications})
+    look(cluster, "applications", "ingress", "refresh", "normal")
+    return revision
 
 
 def ingress(cluster: client.ApiClient) -> dict[str, Any]:
@@ -327,8 +342,8 @@ def test_canaries_get_all_that_is_theirs(street: Street, table: Table) -> None:
     assert other == 50
 
 
-# What each address answered, or 0. The neighbour must answer first: then names and the pod's own network are in order, and
-# only the policies of those it knocks at can have stopped it.
+# What each address answered, or 0. A neighbour, if there is one, must answer first: then names and the pod's network are in
+# order, and only the policies of those it knocks at can have stopped it.
 KNOCK = """
 import time, urllib.error, urllib.request
 def knock(url):
@@ -431,6 +446,63 @@ def test_a_bad_route_is_refused_and_changes_nothing(street: Street, table: Table
     table.add("a bad route in Git", "403", str(answer.status), 1, int(answer.status == 200))
     assert answer.status == 403
     expose(cluster, ROUTES)
+
+
+SALES = "project-sales"
+SALES_ROUTES = {name: {"to": [{"service": f"{name}.{SALES}", "port": 80}]} for name in ("sales", "stock")}
+
+
+def describe(cluster: client.ApiClient, exposed: list[dict[str, Any]], expected: set[str]) -> None:
+    """Write the project's file, and wait until these are its policies about the gateway."""
+    owner = {"team": "sales", "contact": ALICE}
+    commit("projects/sales.yaml", {"owner": owner, "network": {"exposed": exposed}})
+    look(cluster, "applicationsets", "projects", "application-set-refresh", "true")
+
+    def deployed() -> bool:
+        look(cluster, "applications", SALES, "refresh", "normal")
+        found = client.NetworkingV1Api(cluster).list_namespaced_network_policy(SALES).items
+        names = {policy.metadata.name for policy in found}
+        return "default-deny" in names and {name for name in names if "gateway" in name} == expected
+
+    until(deployed, f"the policies of {SALES}", PATIENCE, every=2)
+
+
+@pytest.fixture
+def sales(cluster: client.ApiClient) -> Iterator[None]:
+    """A project with two applications, of which nothing is exposed. Its namespace stays, as that of any project."""
+    core = client.CoreV1Api(cluster)
+    describe(cluster, [], set())
+    for name in SALES_ROUTES:
+        pod, service = manifests(name)
+        core.create_namespaced_pod(SALES, pod)
+        core.create_namespaced_service(SALES, service)
+
+    def ready() -> bool:
+        states = [pod.status.conditions or [] for pod in core.list_namespaced_pod(SALES).items]
+        return all(any((each.type, each.status) == ("Ready", "True") for each in state) for state in states)
+
+    until(ready, "the pods of the project", PATIENCE)
+    expose(cluster, {**ROUTES, **SALES_ROUTES})
+    yield
+    expose(cluster, ROUTES)
+    for name in SALES_ROUTES:
+        core.delete_namespaced_service(name, SALES)
+        core.delete_namespaced_pod(name, SALES, grace_period_seconds=0)
+
+
+def test_a_projects_application_is_reached_where_its_file_says_so(
+    street: Street, table: Table, cluster: client.ApiClient, sales: None
+) -> None:
+    del sales
+    closed = {0, 502, 503, 504}  # as the project's policies refuse: at once, or by silence
+    until(lambda: street.visit(ALICE, "sales").status in closed, "the route into the project", PATIENCE)
+    describe(cluster, [{"pods": {"app": "sales"}, "port": 8080}], {"from-the-gateway-0"})
+    until(lambda: street.visit(ALICE, "sales").status == 200, "the gateway to be let in", PATIENCE)
+    other = street.visit(ALICE, "stock").status
+    table.add("a project's application: exposed, and not", "200, no answer", f"200, {other}", 2, int(other == 200))
+    assert other in closed
+    # Connections that are open stay so; what is taken out of the file must be gone from the cluster.
+    describe(cluster, [], set())
 
 
 def test_nothing_leaked(table: Table) -> None:
