@@ -342,8 +342,8 @@ def test_canaries_get_all_that_is_theirs(street: Street, table: Table) -> None:
     assert other == 50
 
 
-# What each address answered, or 0. A neighbour, if there is one, must answer first: then names and the pod's network are
-# in order, and only the policies of those it knocks at can have stopped it.
+# What each address answered, or 0. A neighbour, if there is one, must answer first: then names and the pod's network
+# are in order, and only the policies of those it knocks at can have stopped it.
 KNOCK = """
 import time, urllib.error, urllib.request
 def knock(url):
