@@ -16,7 +16,7 @@ from rehearsal.world import addresses, company, pki
 from . import envoy
 from .cloud import Cloud
 from .door import Door
-from .gate import Gate, questions, sites
+from .gate import Gate, People, questions, sites
 from .iap import Keys, Seal
 
 
@@ -27,7 +27,8 @@ async def _main(world: Path) -> int:
     authority = pki.ServerCertificates(world / "ca")
     folder = world / "frontdoor"
     folder.mkdir(exist_ok=True)
-    people = [account.email for account in company.load().accounts if not account.is_service_account]
+    firm = company.load()
+    people = People([account.email for account in firm.accounts if not account.is_service_account], firm.domain)
     async with Cloud(ssl.create_default_context(cafile=str(world / "ca" / "ca.pem"))) as cloud:
         gate = Gate(cloud, Keys(folder), Seal(folder), people, addresses.APIS)
         door = Door(folder / "envoy", cloud, gate, authority)

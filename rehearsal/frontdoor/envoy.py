@@ -32,7 +32,7 @@ UNAVAILABLE = """<html><head>
 """
 # What the gate may set on a request; it overrides what the client sent.
 SET_BY_GATE = (
-    "x-forwarded-for", "via", "cookie", "x-cloud-trace-context",
+    "x-forwarded-for", "via", "x-cloud-trace-context",
     "x-goog-iap-jwt-assertion", "x-goog-authenticated-user-email", "x-goog-authenticated-user-id",
 )  # fmt: skip
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from http import HTTPStatus
 from http.cookies import CookieError, SimpleCookie
 from typing import Any, Protocol
@@ -90,12 +91,20 @@ class Asked:
         return None
 
 
+@dataclass(frozen=True)
+class People:
+    """Who may sign in, and the domain whose accounts Google hosts."""
+
+    accounts: list[str]
+    domain: str
+
+
 class Gate:
     """Decides; `services` (by id, with their `key`) is replaced whenever the configuration changes."""
 
-    def __init__(self, directory: Directory, keys: iap.Keys, seal: iap.Seal, accounts: list[str], address: str) -> None:
-        """`accounts` may sign in; `address` is put into X-Forwarded-For as the load balancer's until one is known."""
-        self.directory, self.keys, self.seal, self.accounts = directory, keys, seal, accounts
+    def __init__(self, directory: Directory, keys: iap.Keys, seal: iap.Seal, people: People, address: str) -> None:
+        """`address` is put into X-Forwarded-For as the load balancer's until one is known."""
+        self.directory, self.keys, self.seal, self.people = directory, keys, seal, people
         self.address = address
         self.services: dict[str, dict[str, Any]] = {}
         self.counters = armor.Counters()
@@ -144,17 +153,14 @@ class Gate:
         return web.Response(headers={**headers, **self._assert(asked, service, email)})
 
     def _assert(self, asked: Asked, service: dict[str, Any], email: str) -> dict[str, str]:
+        signed = iap.assertion(self.keys.current(), service, email, self.people.domain, time.time())
         made = {
-            "x-goog-iap-jwt-assertion": iap.assertion(self.keys.current(), service, email, time.time()),
+            "x-goog-iap-jwt-assertion": signed,
             "x-goog-authenticated-user-email": f"accounts.google.com:{email}",
             "x-goog-authenticated-user-id": f"accounts.google.com:{iap.subject(email)}",
         }
+        # Cookies go on as they came, the session among them: it is the platform that keeps it from applications.
         dropped = [name for name in asked.headers if name.startswith("x-goog-") and name not in made]
-        # The session stays with IAP: a backend has no business with it.
-        kept = [f"{name}={value}" for name, value in asked.cookies.items() if not name.startswith("__Host-GCP_IAP_")]
-        if len(kept) != len(asked.cookies):
-            dropped += [] if kept else ["cookie"]
-            made |= {"cookie": "; ".join(kept)} if kept else {}
         return {**made, **({"x-envoy-auth-headers-to-remove": ",".join(dropped)} if dropped else {})}
 
     def _nobody(self, asked: Asked, service: dict[str, Any]) -> web.Response:
@@ -196,14 +202,14 @@ class Gate:
             return web.Response(
                 status=400, text="This sign-in is too old, or was not begun here. Go back and try again.\n"
             )
-        page = pages.choose(self.accounts, state, urlsplit(claims["url"]).netloc)
+        page = pages.choose(self.people.accounts, state, urlsplit(claims["url"]).netloc)
         return web.Response(text=page, content_type="text/html")
 
     async def choose(self, request: web.Request) -> web.Response:
         """accounts.google.com: an account was chosen."""
         form = await request.post()
         claims, email = self.seal.open("sign-in", str(form.get("state", ""))), str(form.get("email", ""))
-        if claims is None or email not in self.accounts:
+        if claims is None or email not in self.people.accounts:
             return web.Response(status=400, text="There is no such account, or the sign-in is too old.\n")
         kept = {name: claims[name] for name in ("url", "service", "nonce")}
         token = self.seal.make("signed-in", 60, email=email, **kept)

@@ -113,8 +113,8 @@ def subject(email: str) -> str:
     return str(10**20 + int(hashlib.sha256(email.encode()).hexdigest()[:16], 16) % 10**20)
 
 
-def assertion(key: Key, service: Mapping[str, Any], email: str, now: float) -> str:
-    """The JWT in x-goog-iap-jwt-assertion."""
+def assertion(key: Key, service: Mapping[str, Any], email: str, hosted: str, now: float) -> str:
+    """The JWT in x-goog-iap-jwt-assertion; `hosted` is the domain that Google keeps accounts for."""
     claims = {
         "iss": ISSUER,
         "aud": audience(service),
@@ -125,8 +125,8 @@ def assertion(key: Key, service: Mapping[str, Any], email: str, now: float) -> s
         "exp": int(now) + ASSERTION_SECONDS,
         "identity_source": "GOOGLE",
     }
-    if not email.endswith(".gserviceaccount.com"):
-        claims["hd"] = email.rpartition("@")[2]
+    if email.endswith(f"@{hosted}"):
+        claims["hd"] = hosted
     encoded: bytes = jwt.encode(es256.ES256Signer.from_string(key.pem, key.id), claims)
     return encoded.decode()
 

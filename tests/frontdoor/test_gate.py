@@ -14,35 +14,37 @@ from google.auth import jwt
 from google.auth.crypt import es256
 
 from rehearsal.frontdoor import iap
-from rehearsal.frontdoor.gate import Gate, questions, session_cookie, sites
+from rehearsal.frontdoor.gate import Gate, People, questions, session_cookie, sites
 
 HOST = "mlflow.ml.example.com"
 SERVICE: dict[str, Any] = {
     "id": "7001", "key": "projects/p/global/backendServices/mlops", "number": "417", "name": "mlops",
     "iap": {"enabled": True, "oauth2ClientId": "client.apps"}, "rules": [],
 }  # fmt: skip
-ANN, BOB = "ann@example.com", "bob@example.com"
+ANN, BOB, GUEST = "ann@example.com", "bob@example.com", "guest@partner.example"
+ROBOT = "robot@p.iam.gserviceaccount.com"
 HTML = {"accept": "text/html", "host": HOST, "x-forwarded-for": "203.0.113.7"}
 
 
 class Directory:
-    """Ann may; the token `good` is a program's."""
+    """Ann and the guest may; the token `good` is a program's."""
 
     def __init__(self) -> None:
         self.clients: list[str] = []
 
     async def admits(self, service: str, email: str, host: str, path: str) -> bool:
-        return email in (ANN, "robot@p.iam.gserviceaccount.com") and service == SERVICE["key"] and host == HOST
+        return email in (ANN, GUEST, ROBOT) and service == SERVICE["key"] and host == HOST
 
     async def program(self, token: str, client: str, url: str) -> tuple[str, str]:
         self.clients.append(client)
         good = token == "good" and client == "client.apps"
-        return ("robot@p.iam.gserviceaccount.com", "") if good else ("", "Invalid JWT audience")
+        return (ROBOT, "") if good else ("", "Invalid JWT audience")
 
 
 @pytest.fixture
 def gate(tmp_path: Path) -> Gate:
-    made = Gate(Directory(), iap.Keys(tmp_path), iap.Seal(tmp_path), [ANN, BOB], "34.120.1.2")
+    people = People([ANN, BOB, GUEST], "example.com")
+    made = Gate(Directory(), iap.Keys(tmp_path), iap.Seal(tmp_path), people, "34.120.1.2")
     made.services = {"7001": SERVICE}
     return made
 
@@ -78,9 +80,7 @@ async def test_programs_and_scripts_get_401(ask: TestClient[Any, Any], extra: di
     assert (status, text) == (401, "Invalid IAP credentials: empty token")
 
 
-async def test_a_session_gets_verifiable_headers_and_keeps_its_cookie_to_itself(
-    gate: Gate, ask: TestClient[Any, Any]
-) -> None:
+async def test_a_session_gets_verifiable_headers(gate: Gate, ask: TestClient[Any, Any]) -> None:
     status, headers, _ = await check(ask, cookie(gate, ANN))
     assert status == 200
     verifier = es256.ES256Verifier(gate.keys.current().public())
@@ -92,8 +92,23 @@ async def test_a_session_gets_verifiable_headers_and_keeps_its_cookie_to_itself(
     assert (claims["iss"], claims["email"], claims["hd"]) == (iap.ISSUER, ANN, "example.com")
     assert claims["exp"] - claims["iat"] == 600
     assert headers["x-goog-authenticated-user-email"] == f"accounts.google.com:{ANN}"
-    assert headers["cookie"] == "a=b; c=d"
     assert headers["x-forwarded-for"] == "203.0.113.7,34.120.1.2"
+
+
+async def test_only_accounts_of_the_hosted_domain_have_one(gate: Gate, ask: TestClient[Any, Any]) -> None:
+    """As Google says `hd`: neither of people with accounts of their own nor of programs."""
+    answers = [await check(ask, cookie(gate, GUEST)), await check(ask, {**HTML, "authorization": "Bearer good"})]
+    claims = [jwt.decode(headers["x-goog-iap-jwt-assertion"], verify=False) for _, headers, _ in answers]
+    assert [claim["email"] for claim in claims] == [GUEST, ROBOT]
+    assert ["hd" in claim for claim in claims] == [False, False]
+
+
+async def test_cookies_go_on_as_they_came(gate: Gate, ask: TestClient[Any, Any]) -> None:
+    """The session's, too, as Google may do: the platform's gateway must keep it from applications."""
+    status, headers, _ = await check(ask, cookie(gate, ANN))
+    assert status == 200
+    assert "cookie" not in headers
+    assert "x-envoy-auth-headers-to-remove" not in headers
 
 
 async def test_what_clients_say_about_themselves_is_dropped(gate: Gate, ask: TestClient[Any, Any]) -> None:

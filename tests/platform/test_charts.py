@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,7 @@ def helm(chart: str, values: dict[str, Any], tmp_path: Path, *more: dict[str, An
     command = [program_path("helm"), "template", "release", PLATFORM / "charts" / chart, "--namespace=project-fraud"]
     for number, content in enumerate((values, *more)):
         file = tmp_path / f"values-{number}.yaml"
-        file.write_text(yaml.safe_dump(content))
+        file.write_text(json.dumps(content))  # which leaves no doubt about what is a text
         command.append(f"--values={file}")
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
@@ -67,6 +68,39 @@ def test_names_and_metadata_stay_reachable_on_gke(tmp_path: Path) -> None:
     assert ports == [80, 8080, 988]
 
 
+def test_what_is_exposed_admits_the_gateway_to_these_pods_and_this_port_alone(tmp_path: Path) -> None:
+    doors = [{"pods": {"app": "shop"}, "port": 8080}, {"pods": {"app": "on", "tier": "1"}, "port": 9000}]
+    objects = render("project", {**PROJECT, "network": {"exposed": doors}}, tmp_path)
+    gateway = render("ingress", INGRESS, tmp_path)["NetworkPolicy", "only-load-balancers"]["spec"]["podSelector"]
+    namespace = {"matchLabels": {"kubernetes.io/metadata.name": "istio-ingress"}}
+    for place, door in enumerate(doors):
+        assert objects["NetworkPolicy", f"from-the-gateway-{place}"]["spec"] == {
+            "podSelector": {"matchLabels": door["pods"]},
+            "policyTypes": ["Ingress"],
+            "ingress": [
+                {
+                    "from": [{"namespaceSelector": namespace, "podSelector": gateway}],
+                    "ports": [{"protocol": "TCP", "port": door["port"]}],
+                }
+            ],
+        }
+
+
+def test_nothing_of_a_project_is_exposed_unless_its_file_says_so(tmp_path: Path) -> None:
+    assert not [name for _, name in render("project", PROJECT, tmp_path) if "gateway" in name]
+
+
+def test_what_a_project_grants_goes_with_its_line_in_git() -> None:
+    """Unpruned, whoever was taken out of a file would still get in; the namespace is kept by its own annotation."""
+    assert "automated: {prune: true, selfHeal: true}" in (PLATFORM / "apps" / "projects.yaml.j2").read_text()
+
+
+def test_a_project_may_be_called_anything_that_its_file_may(tmp_path: Path) -> None:
+    """Plain `on` would be true to YAML, and a label that is no string."""
+    namespace = render("project", {**PROJECT, "fileName": "on"}, tmp_path)["Namespace", "project-on"]
+    assert namespace["metadata"]["labels"]["mlops.platform/project-name"] == "on"
+
+
 def test_people_get_the_platforms_own_roles(tmp_path: Path) -> None:
     objects = render("project", PROJECT, tmp_path)
     bindings = {name: item for (kind, name), item in objects.items() if kind == "RoleBinding"}
@@ -84,7 +118,8 @@ def test_people_get_the_platforms_own_roles(tmp_path: Path) -> None:
 
 def test_no_tenant_role_may_widen_itself(tmp_path: Path) -> None:
     """Kubernetes' own edit role can write NetworkPolicies, read Secrets and impersonate service accounts."""
-    roles = {name: item["rules"] for (_, name), item in render("policies", {}, tmp_path).items()}
+    objects = render("policies", {}, tmp_path)
+    roles = {name: item["rules"] for (kind, name), item in objects.items() if kind == "ClusterRole"}
     write = {"create", "update", "patch", "delete", "deletecollection", "*"}
     for name, rules in roles.items():
         for rule in rules:
@@ -94,6 +129,25 @@ def test_no_tenant_role_may_widen_itself(tmp_path: Path) -> None:
             assert "serviceaccounts/token" not in rule["resources"], (name, rule)
     secrets = [rule["verbs"] for rule in roles["tenant-editor"] if "secrets" in rule["resources"]]
     assert secrets == [["create", "update", "patch", "delete"]]
+
+
+def test_services_of_projects_lead_to_their_own_pods(tmp_path: Path) -> None:
+    """An alias of another namespace's Service passes every rule about names, and the gateway follows it."""
+    objects = render("policies", {}, tmp_path)
+    policy = objects["ValidatingAdmissionPolicy", "services-of-projects"]["spec"]
+    binding = objects["ValidatingAdmissionPolicyBinding", "services-of-projects"]["spec"]
+    assert binding == {"policyName": "services-of-projects", "validationActions": ["Deny"]}
+    assert policy["failurePolicy"] == "Fail"
+    namespace = render("project", PROJECT, tmp_path)["Namespace", "project-fraud"]["metadata"]["labels"]
+    assert policy["matchConstraints"]["namespaceSelector"]["matchLabels"].items() <= namespace.items()
+    (rule,) = policy["matchConstraints"]["resourceRules"]
+    assert (rule["resources"], rule["operations"]) == (["services"], ["CREATE", "UPDATE"])
+    assert [
+        ("ExternalName" in item["expression"], "externalIPs" in item["expression"]) for item in policy["validations"]
+    ] == [
+        (True, False),
+        (False, True),
+    ]
 
 
 def test_the_database_password_is_no_argument(tmp_path: Path) -> None:
@@ -122,6 +176,18 @@ def test_mlflow_answers_to_its_own_names_only(tmp_path: Path) -> None:
         ({"access": {"owners": []}}, "owners"),
         ({"network": {"egress": [{"cidr": "10.0.0.0", "ports": [443]}]}}, "/network/egress/0/cidr"),
         ({"network": {"egress": [{"cidr": "10.0.0.0/8", "ports": [70000]}]}}, "/network/egress/0/ports/0"),
+        ({"network": {"egress": [{"cidr": "10.0.0.0/33", "ports": [443]}]}}, "/network/egress/0/cidr"),
+        ({"network": {"egress": [{"cidr": "10.0.0.08/32", "ports": [443]}]}}, "/network/egress/0/cidr"),
+        ({"network": {"egress": [{"cidr": "10.0.256.0/24", "ports": [443]}]}}, "/network/egress/0/cidr"),
+        ({"network": {"exposed": [{"pods": {"app": "shop"}}]}}, "/network/exposed/0"),
+        ({"network": {"exposed": [{"port": 8080}]}}, "/network/exposed/0"),
+        ({"network": {"exposed": [{"pods": {}, "port": 8080}]}}, "/network/exposed/0/pods"),
+        ({"network": {"exposed": [{"pods": {"app": True}, "port": 8080}]}}, "/network/exposed/0/pods/app"),
+        ({"network": {"exposed": [{"pods": {"app": "a b"}, "port": 8080}]}}, "/network/exposed/0/pods/app"),
+        ({"network": {"exposed": [{"pods": {"app!": "a"}, "port": 8080}]}}, "app!"),
+        ({"network": {"exposed": [{"pods": {"app": "shop"}, "port": 0}]}}, "/network/exposed/0/port"),
+        ({"network": {"exposed": [{"pods": {"app": "shop"}, "port": "http"}]}}, "/network/exposed/0/port"),
+        ({"network": {"exposed": [{"pods": {"app": "shop"}, "port": 80, "from": "all"}]}}, "from"),
         ({"network": {"allowFrom": ["Fraud!"]}}, "/network/allowFrom/0"),
         ({"podSecurity": "privileged"}, "/podSecurity"),
         ({"fileName": "Fraud"}, "/fileName"),
@@ -183,12 +249,26 @@ def test_rules_of_an_application_hold_together(tmp_path: Path) -> None:
         who={"emails": ["ann@example.com"], "domains": ["example.com"]},
     )
     rules = render("ingress", values, tmp_path)["AuthorizationPolicy", "applications"]["spec"]["rules"]
-    assert [rule["when"][1]["key"] for rule in rules] == ["request.auth.claims[email]", "request.auth.claims[hd]"]
+    assert [rule["when"][1] for rule in rules] == [
+        {"key": "request.auth.claims[email]", "values": ["ann@example.com", "*@example.com"]},
+        {"key": "request.auth.claims[hd]", "values": ["example.com"]},
+    ]
     for rule in rules:
         assert rule["from"][0]["source"]["remoteIpBlocks"] == ["203.0.113.0/24"]
         assert rule["from"][0]["source"]["notRemoteIpBlocks"] == ["203.0.113.9"]
         operation = rule["to"][0]["operation"]
         assert (operation["paths"], operation["notPaths"]) == (["/api/*"], ["/api/admin*"])
+
+
+def test_a_domain_is_that_of_the_address_or_of_the_account(tmp_path: Path) -> None:
+    """Google says `hd` only of accounts that it hosts a domain's for: a partner's people may have none."""
+    rules = render("ingress", exposing(who={"domains": ["partner.example"]}), tmp_path)[
+        "AuthorizationPolicy", "applications"
+    ]["spec"]["rules"]
+    assert [rule["when"][1] for rule in rules] == [
+        {"key": "request.auth.claims[email]", "values": ["*@partner.example"]},
+        {"key": "request.auth.claims[hd]", "values": ["partner.example"]},
+    ]
 
 
 def test_groups_are_told_by_the_gateway_alone(tmp_path: Path) -> None:
@@ -205,7 +285,19 @@ def test_groups_are_told_by_the_gateway_alone(tmp_path: Path) -> None:
         {"to": [{"service": "mlflow.mlflow", "port": 0}]},
         {"to": [{"service": "mlflow.mlflow", "port": 80, "weight": -5}]},
         {"to": [{"service": "a.b", "port": 80, "weight": 60}, {"service": "c.d", "port": 80, "weight": 60}]},
+        {"to": [{"service": "mlflow.mlflow", "port": 80, "weight": 50}]},
+        {"routes": [{"paths": ["/x"], "to": [{"service": "a.b", "port": 80, "weight": 10}]}]},
+        {"to": [{"service": f"{'a' * 64}.mlflow", "port": 80}]},
         {"clients": {"only": ["10.0.0.0/99"]}},
+        {"clients": {"only": ["10.0.0.0/33"]}},
+        {"clients": {"only": ["192.0.2.06"]}},
+        {"clients": {"except": ["192.0.02.6/32"]}},
+        {"clients": {"except": ["192.0.2.256"]}},
+        {"drop": ["host"]},
+        {"drop": ["Host"]},
+        {"drop": ["HOST"]},
+        {"drop": [":authority"]},
+        {"host": "reports\n"},
         {"paths": {"only": ["/a*b"]}},
         {"paths": {}},
         {"clients": {}},
@@ -225,6 +317,26 @@ def test_groups_are_told_by_the_gateway_alone(tmp_path: Path) -> None:
 )
 def test_bad_routes_are_refused(application: dict[str, Any], tmp_path: Path) -> None:
     assert helm("ingress", exposing(**application), tmp_path).returncode != 0
+
+
+@pytest.mark.parametrize("name", ["on", "yes", "no", "off", "true", "false", "null", "y", "n"])
+def test_names_stay_what_they_are(name: str, tmp_path: Path) -> None:
+    """Plain, these would be truths and nothings to YAML."""
+    target = [{"service": "a.b", "port": 80}]
+    application = {"to": target, "routes": [{"headers": {name: name}, "to": target}], "groups": [name], "drop": [name]}
+    service = render("ingress", {**INGRESS, "applications": {name: application}}, tmp_path)["VirtualService", name]
+    assert service["spec"]["hosts"] == [f"{name}.ml.example.com"]
+    first = service["spec"]["http"][0]
+    assert first["match"][0]["headers"] == {name: {"exact": name}}
+    assert first["headers"]["request"] == {"set": {"x-auth-request-groups": name}, "remove": [name]}
+
+
+@pytest.mark.parametrize("clients", [["0.0.0.0/0"], ["192.0.2.6"], ["10.0.0.0/8"], ["255.255.255.255/32"]])
+def test_addresses_as_they_are_written_are_possible(clients: list[str], tmp_path: Path) -> None:
+    (rule,) = render("ingress", exposing(clients={"only": clients}), tmp_path)["AuthorizationPolicy", "applications"][
+        "spec"
+    ]["rules"]
+    assert rule["from"][0]["source"]["remoteIpBlocks"] == clients
 
 
 SETTINGS: dict[str, Any] = {
@@ -250,6 +362,12 @@ def test_people_s_routes_stand_beside_the_platforms(tmp_path: Path) -> None:
     assert len(objects["AuthorizationPolicy", "applications"]["spec"]["rules"]) == 3
 
 
+def test_people_s_routes_may_lead_into_projects(tmp_path: Path) -> None:
+    theirs = {"applications": {"shop": {"to": [{"service": "shop.project-sales", "port": 80}]}}}
+    route = render("ingress", theirs, tmp_path, SETTINGS)["VirtualService", "shop"]["spec"]["http"][0]["route"][0]
+    assert route["destination"]["host"] == "shop.project-sales.svc.cluster.local"
+
+
 def test_people_s_routes_change_nothing_of_the_platforms(tmp_path: Path) -> None:
     """What the playbooks write is read last, and holds no mapping that could be added to."""
     theirs = {
@@ -270,6 +388,11 @@ def test_people_s_routes_change_nothing_of_the_platforms(tmp_path: Path) -> None
         ("cd", {"to": [{"service": "lab.science", "port": 80}]}, "lab.science is the platform's"),
         ("cd", {**REPORTS, "routes": [{"paths": ["/x"], "to": [{"service": "a.argocd", "port": 80}]}]}, "a.argocd"),
         ("zoo", {"host": "argocd", **REPORTS}, "applications.zoo: its host argocd.ml.example.com is that of argocd"),
+        (
+            "cd",
+            {**REPORTS, "groups": ["analysts", "operators"]},
+            "applications.cd: the group operators is the platform's",
+        ),
     ],
 )
 def test_people_s_routes_do_not_lead_to_the_platforms(

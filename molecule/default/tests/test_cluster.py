@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from kubernetes import client
@@ -125,6 +126,25 @@ def test_the_projects_quota_holds(cluster_as: As) -> None:
     public = {"metadata": {"name": "public"}, "spec": {"type": "LoadBalancer", "ports": [{"port": 80}]}}
     with pytest.raises(client.ApiException, match=r"services\.loadbalancers"):
         core.create_namespaced_service(PROJECT_NAMESPACE, public)
+
+
+ALIAS = {"type": "ExternalName", "externalName": "argocd-server.argocd.svc.cluster.local", "ports": [{"port": 80}]}
+CLAIM = {"externalIPs": ["192.0.2.1"], "ports": [{"port": 80}]}
+
+
+@pytest.mark.parametrize(("spec", "said"), [(ALIAS, "may not be an alias"), (CLAIM, "may not claim addresses")])
+def test_a_projects_service_leads_to_its_own_pods(cluster_as: As, spec: dict[str, Any], said: str) -> None:
+    """The ingress gateway follows a Service wherever it leads, and Argo CD's server believes the gateway's headers."""
+    core = client.CoreV1Api(cluster_as(EDITOR))
+    with pytest.raises(client.ApiException, match=said):
+        core.create_namespaced_service(PROJECT_NAMESPACE, {"metadata": {"name": "cd"}, "spec": spec})
+    plain = {"metadata": {"name": "cd"}, "spec": {"selector": {"app": "cd"}, "ports": [{"port": 80}]}}
+    core.create_namespaced_service(PROJECT_NAMESPACE, plain)
+    try:
+        with pytest.raises(client.ApiException, match=said):
+            core.patch_namespaced_service("cd", PROJECT_NAMESPACE, {"spec": spec})
+    finally:
+        core.delete_namespaced_service("cd", PROJECT_NAMESPACE)
 
 
 def test_a_projects_pods_must_be_harmless(cluster_as: As) -> None:

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ from tests.frontdoor.table import Case, Table
 from tests.frontdoor.visitor import WORLD, Answer, Browser, Headers, Place
 from tests.waiting import until
 
-PROJECT, DOMAIN = "acme-mlops", "ml.acme.example"
+PROJECT, COMPANY, DOMAIN = "acme-mlops", "acme.example", "ml.acme.example"
 REPOSITORY = "https://git.acme.example/platform/mlops-platform.git"
 ALICE, BOB, EVE = "alice@acme.example", "bob@acme.example", "eve@acme.example"
 HTML = ("accept", "text/html")
@@ -50,6 +51,7 @@ ROUTES = {
     "desk": {"to": [ONE], "clients": {"only": ["192.0.2.0/24"], "except": ["192.0.2.66"]}},
     "anns": {"to": [ONE], "who": {"emails": [ALICE]}},
     "guests": {"to": [ONE], "who": {"domains": ["partner.example"]}},
+    "staff": {"to": [ONE], "who": {"domains": [COMPANY]}},
     "grouped": {"to": [ONE], "groups": ["analysts"], "drop": ["x-remote-user"]},
 }
 
@@ -62,6 +64,7 @@ class Street:
     world: Place
     people: dict[str, Browser]
     gateway: str
+    argocd: str
     service: dict[str, Any]
 
     def visit(self, who: str, site: str, path: str = "/", *headers: tuple[str, str], **how: Any) -> Answer:
@@ -69,6 +72,11 @@ class Street:
         place = self.world if "source" in how else self.office
         session = self.people[who].cookie(f"mlflow.{DOMAIN}")
         return place.send(f"https://{site}.{DOMAIN}{path}", [session, *headers], **how)
+
+    def wear(self, who: str, site: str, cookies: str) -> Answer:
+        """As `visit`, with cookies of the site's own: `cookies` says where among them the session is."""
+        name, session = self.people[who].cookie(f"mlflow.{DOMAIN}")
+        return self.office.send(f"https://{site}.{DOMAIN}/", [(name, cookies.format(session=session))])
 
     def knock(self, host: str, headers: Headers = (), path: str = "/", **how: Any) -> Answer:
         """At the gateway's pod itself, round the load balancer."""
@@ -78,7 +86,7 @@ class Street:
     def signed(self, email: str = ALICE, key: iap.Key | None = None, **claims: Any) -> tuple[str, str]:
         """The header with an assertion; `claims` replace those of a good one."""
         key = key or iap.Keys(WORLD_FOLDER / "frontdoor").current()
-        good = jwt.decode(iap.assertion(key, self.service, email, time.time()), verify=False)
+        good = jwt.decode(iap.assertion(key, self.service, email, COMPANY, time.time()), verify=False)
         token = jwt.encode(es256.ES256Signer.from_string(key.pem, key.id), {**good, **claims})
         return ASSERTION, token.decode()
 
@@ -103,22 +111,36 @@ def backends(cluster: client.ApiClient) -> Iterator[None]:
     core.delete_namespace("door")
 
 
-INGRESS = ("argoproj.io", "v1alpha1", "argocd", "applications", "ingress")
+ARGOCD = ("argoproj.io", "v1alpha1", "argocd")
+INGRESS = (*ARGOCD, "applications", "ingress")
 
 
-def push(cluster: client.ApiClient, applications: dict[str, Any]) -> str:
-    """Write routes.yaml into Git as a person would, have Argo CD look at it, and return the commit."""
+def commit(path: str, content: dict[str, Any]) -> str:
+    """Write a file into Git as a person would, and return the commit."""
     options = {
         "repository": REPOSITORY, "branch": "main", "username": "platform-bot",
         "password": os.environ["PLATFORM_GIT_TOKEN"], "message": "Expose applications",
-        "author": "Ann <ann@acme.example>",
-        "files": {"routes.yaml": yaml.safe_dump({"applications": applications}, sort_keys=False)},
+        "author": "Ann <ann@acme.example>", "files": {path: yaml.safe_dump(content, sort_keys=False)},
         "seeds": {}, "owned_folders": [], "trees": [], "downloads": [], "archives": [],
     }  # fmt: skip
-    outcome = hand_off(options, check=False)
-    look = {"metadata": {"annotations": {"argocd.argoproj.io/refresh": "normal"}}}
-    client.CustomObjectsApi(cluster).patch_namespaced_custom_object(*INGRESS, look)
-    return outcome.revision
+    return hand_off(options, check=False).revision
+
+
+def look(cluster: client.ApiClient, kind: str, name: str, annotation: str, value: str) -> None:
+    """Have Argo CD look at Git now, if it knows of this already."""
+    mark = {"metadata": {"annotations": {f"argocd.argoproj.io/{annotation}": value}}}
+    try:
+        client.CustomObjectsApi(cluster).patch_namespaced_custom_object(*ARGOCD, kind, name, mark)
+    except client.ApiException as error:
+        if error.status != HTTPStatus.NOT_FOUND:
+            raise
+
+
+def push(cluster: client.ApiClient, applications: dict[str, Any]) -> str:
+    """Write routes.yaml, have Argo CD look at it, and return the commit."""
+    revision = commit("routes.yaml", {"applications": applications})
+    look(cluster, "applications", "ingress", "refresh", "normal")
+    return revision
 
 
 def ingress(cluster: client.ApiClient) -> dict[str, Any]:
@@ -145,9 +167,10 @@ def street(cluster: client.ApiClient, compute: Any, backends: None) -> Iterator[
     people = {name: Browser(office) for name in (ALICE, BOB, EVE)}
     for name, browser in people.items():
         browser.sign_in(f"https://mlflow.{DOMAIN}/", name)
-    pods = client.CoreV1Api(cluster).list_namespaced_pod("istio-ingress").items
+    gateway = _address(cluster, "istio-ingress", "istio=ingressgateway")
+    argocd = _address(cluster, "argocd", "app.kubernetes.io/name=argocd-server")
     service = compute.backendServices().get(project=PROJECT, backendService="mlops").execute()
-    made = Street(office, world, people, pods[0].status.pod_ip, {"id": service["id"], "number": "417385926104"})
+    made = Street(office, world, people, gateway, argocd, {"id": service["id"], "number": "417385926104"})
     expose(cluster, ROUTES)
     for host in ROUTES:
         until(partial(_served, made, host), f"{host} to be served", PATIENCE)
@@ -156,6 +179,12 @@ def street(cluster: client.ApiClient, compute: Any, backends: None) -> Iterator[
     expose(cluster, {})
     office.leave()
     world.leave()
+
+
+def _address(cluster: client.ApiClient, namespace: str, labels: str) -> str:
+    """Of the first pod with these labels."""
+    pod = client.CoreV1Api(cluster).list_namespaced_pod(namespace, label_selector=labels).items[0]
+    return str(pod.status.pod_ip)
 
 
 def _served(street: Street, host: str) -> bool:
@@ -197,7 +226,18 @@ CASES = [
     Case("the domain itself", lambda s: s.visit(ALICE, "mlflow", host=DOMAIN), {403, 404}, True),
     Case("for one address, she", lambda s: s.visit(ALICE, "anns"), {200}),
     Case("for one address, he", lambda s: s.visit(BOB, "anns"), {403}, True, lambda a: "RBAC" in a.body),
-    Case("for another domain", lambda s: s.visit(ALICE, "guests"), {403}, True),
+    Case("for her domain", lambda s: s.visit(ALICE, "staff"), {200}),
+    Case("for another domain", lambda s: s.visit(ALICE, "guests"), {403}, True, lambda a: "RBAC" in a.body),
+    Case("for a domain, by the address alone", lambda s: s.knock("guests", [s.signed("pat@partner.example"),
+         _xff(GOOD, LB)]), {200}, told=lambda a: heard(a)["x-auth-request-email"] == "pat@partner.example"),
+    Case("for a domain, hosted under another address", lambda s: s.knock("guests", [s.signed("pat@partner.test",
+         hd="partner.example"), _xff(GOOD, LB)]), {200}),
+    Case("for a domain, one that ends alike", lambda s: s.knock("guests", [s.signed("pat@evilpartner.example"),
+         _xff(GOOD, LB)]), {403}, True),
+    Case("for a domain, one below it", lambda s: s.knock("guests", [s.signed("pat@a.partner.example"), _xff(GOOD, LB)]),
+         {403}, True),
+    Case("for a domain, its name before the @", lambda s: s.knock("guests", [s.signed("partner.example@acme.example"),
+         _xff(GOOD, LB)]), {403}, True),
     # identity headers, at every hop
     Case("identity from the claim", lambda s: s.visit(BOB, "shop", "/", ("x-auth-request-email", ALICE)), {200},
          told=lambda a: heard(a)["x-auth-request-email"] == BOB),
@@ -214,6 +254,17 @@ CASES = [
          told=lambda a: heard(a)["x-auth-request-groups"] == "analysts" and "x-remote-user" not in heard(a)),
     Case("assertion of one's own", lambda s: s.visit(BOB, "shop", "/", s.signed(ALICE)), {200},
          told=lambda a: heard(a)["x-auth-request-email"] == BOB),
+    # cookies: the load balancer forwards the session, and a backend must not see it
+    Case("the session stays at the door", lambda s: s.visit(BOB, "shop"), {200},
+         told=lambda a: "GCP_IA" not in a.body and "cookie" not in heard(a)),
+    Case("the session stays, other cookies pass", lambda s: s.wear(BOB, "shop", 'a="b c"; {session}; d=;{session};e=='),
+         {200}, told=lambda a: "GCP_IA" not in a.body and heard(a)["cookie"] == 'a="b c"; d=;e=='),
+    Case("other cookies pass as they are", lambda s: s.knock("shop", [s.signed(BOB), _xff(GOOD, LB),
+         ("cookie", 'a="b c";  d=; gcp_iap_uid=1;e==')]), {200},
+         told=lambda a: heard(a)["cookie"] == 'a="b c";  d=; gcp_iap_uid=1;e=='),
+    Case("the session stays, older names", lambda s: s.knock("shop", [s.signed(BOB), _xff(GOOD, LB),
+         ("cookie", "GCP_IAAP_AUTH_TOKEN_1=x; GCP_IAP_UID=1; __Host-GCP_IAP_XSRF_NONCE_1=x; a=b")]), {200},
+         told=lambda a: "GCP_IA" not in a.body and heard(a)["cookie"] == "a=b"),
     # round the load balancer
     Case("gateway, as the balancer would", lambda s: s.knock("mlflow", [s.signed(), _xff(GOOD, LB)]), {200}),
     Case("gateway, from anywhere", lambda s: s.knock("mlflow", [s.signed()], source=STRANGER), {0, 403}, True),
@@ -291,22 +342,49 @@ def test_canaries_get_all_that_is_theirs(street: Street, table: Table) -> None:
     assert other == 50
 
 
-def test_pods_do_not_reach_the_gateway(street: Street, table: Table, pod_says: Callable[[str, str], str]) -> None:
-    program = f"""
-import urllib.error, urllib.request
+# What each address answered, or 0. A neighbour, if there is one, must answer first: then names and the pod's network
+# are in order, and only the policies of those it knocks at can have stopped it.
+KNOCK = """
+import time, urllib.error, urllib.request
 def knock(url):
-    request = urllib.request.Request(url, headers={{"Host": "mlflow.{DOMAIN}"}})
+    request = urllib.request.Request(url, headers={{"Host": "{host}", "X-Auth-Request-Email": "alice@acme.example",
+                                                   "X-Auth-Request-Groups": "operators"}})
     try:
         return urllib.request.urlopen(request, timeout=3).status
     except urllib.error.HTTPError as error:
         return error.code
     except OSError as error:
         return 0
-print([knock("http://{street.gateway}/"), knock("http://istio-ingressgateway.istio-ingress/")])
+end = time.monotonic() + 20
+while {neighbour!r} and knock({neighbour!r}) != 200 and time.monotonic() < end:
+    time.sleep(0.5)
+print([knock(url) for url in {urls!r}])
 """
-    said = pod_says("project-sandbox", program)
-    table.add("gateway, from a project's pod", "[0, 0]", said, 2, said.count("200"))
-    assert said == "[0, 0]"
+
+
+def closed(street: Street) -> list[str]:
+    """Addresses that no pod may reach: the gateway, and the server that believes the gateway's headers."""
+    gateway = [f"http://{street.gateway}/", "http://istio-ingressgateway.istio-ingress/"]
+    return [*gateway, "http://argocd-server.argocd/api/version", f"http://{street.argocd}:8080/api/version"]
+
+
+def test_a_projects_pods_do_not_reach_the_gateway_or_argo_cd(
+    street: Street, table: Table, pod_says: Callable[[str, str], str]
+) -> None:
+    said = pod_says("project-sandbox", KNOCK.format(host=f"mlflow.{DOMAIN}", neighbour="", urls=closed(street)))
+    table.add("gateway and Argo CD, from a project's pod", "[0, 0, 0, 0]", said, 4, said.count("200"))
+    assert said == "[0, 0, 0, 0]"
+
+
+def test_pods_without_policies_do_not_reach_the_gateway_or_argo_cd(
+    street: Street, table: Table, pod_says: Callable[[str, str], str], elsewhere: str
+) -> None:
+    """Nothing keeps such a pod in: what stops it are the policies of the gateway and of Argo CD's server."""
+    neighbour = "http://one.door/"
+    urls = [neighbour, *closed(street)]
+    said = pod_says(elsewhere, KNOCK.format(host=f"mlflow.{DOMAIN}", neighbour=neighbour, urls=urls))
+    table.add("gateway and Argo CD, from any pod", "[200, 0, 0, 0, 0]", said, 5, said.count(" 200"))
+    assert said == "[200, 0, 0, 0, 0]"
 
 
 def test_argo_cd_knows_who_it_is_without_a_second_password(street: Street, table: Table) -> None:
@@ -368,6 +446,63 @@ def test_a_bad_route_is_refused_and_changes_nothing(street: Street, table: Table
     table.add("a bad route in Git", "403", str(answer.status), 1, int(answer.status == 200))
     assert answer.status == 403
     expose(cluster, ROUTES)
+
+
+SALES = "project-sales"
+SALES_ROUTES = {name: {"to": [{"service": f"{name}.{SALES}", "port": 80}]} for name in ("sales", "stock")}
+
+
+def describe(cluster: client.ApiClient, exposed: list[dict[str, Any]], expected: set[str]) -> None:
+    """Write the project's file, and wait until these are its policies about the gateway."""
+    owner = {"team": "sales", "contact": ALICE}
+    commit("projects/sales.yaml", {"owner": owner, "network": {"exposed": exposed}})
+    look(cluster, "applicationsets", "projects", "application-set-refresh", "true")
+
+    def deployed() -> bool:
+        look(cluster, "applications", SALES, "refresh", "normal")
+        found = client.NetworkingV1Api(cluster).list_namespaced_network_policy(SALES).items
+        names = {policy.metadata.name for policy in found}
+        return "default-deny" in names and {name for name in names if "gateway" in name} == expected
+
+    until(deployed, f"the policies of {SALES}", PATIENCE, every=2)
+
+
+@pytest.fixture
+def sales(cluster: client.ApiClient) -> Iterator[None]:
+    """A project with two applications, of which nothing is exposed. Its namespace stays, as that of any project."""
+    core = client.CoreV1Api(cluster)
+    describe(cluster, [], set())
+    for name in SALES_ROUTES:
+        pod, service = manifests(name)
+        core.create_namespaced_pod(SALES, pod)
+        core.create_namespaced_service(SALES, service)
+
+    def ready() -> bool:
+        states = [pod.status.conditions or [] for pod in core.list_namespaced_pod(SALES).items]
+        return all(any((each.type, each.status) == ("Ready", "True") for each in state) for state in states)
+
+    until(ready, "the pods of the project", PATIENCE)
+    expose(cluster, {**ROUTES, **SALES_ROUTES})
+    yield
+    expose(cluster, ROUTES)
+    for name in SALES_ROUTES:
+        core.delete_namespaced_service(name, SALES)
+        core.delete_namespaced_pod(name, SALES, grace_period_seconds=0)
+
+
+def test_a_projects_application_is_reached_where_its_file_says_so(
+    street: Street, table: Table, cluster: client.ApiClient, sales: None
+) -> None:
+    del sales
+    closed = {0, 502, 503, 504}  # as the project's policies refuse: at once, or by silence
+    until(lambda: street.visit(ALICE, "sales").status in closed, "the route into the project", PATIENCE)
+    describe(cluster, [{"pods": {"app": "sales"}, "port": 8080}], {"from-the-gateway-0"})
+    until(lambda: street.visit(ALICE, "sales").status == 200, "the gateway to be let in", PATIENCE)
+    other = street.visit(ALICE, "stock").status
+    table.add("a project's application: exposed, and not", "200, no answer", f"200, {other}", 2, int(other == 200))
+    assert other in closed
+    # Connections that are open stay so; what is taken out of the file must be gone from the cluster.
+    describe(cluster, [], set())
 
 
 def test_nothing_leaked(table: Table) -> None:

@@ -188,7 +188,7 @@ CASES = [
          and told(answer)["x-goog-iap-jwt-assertion"] != "forged" and "x-goog-other" not in told(answer)),
     Case("spoofed with underscores", _as("bob", "/", ("x_goog_iap_jwt_assertion", "forged")), {200},
          told=lambda answer: "forged" not in answer.body),
-    Case("the session stays at the door", _as("bob"), {200}, told=lambda answer: "GCP_IAP" not in answer.body),
+    Case("the session goes on to the gateway", _as("bob"), {200}, told=lambda answer: "GCP_IAP" in answer.body),
     Case("X-Forwarded-For has client and balancer", _as("bob", "/", ("x-forwarded-for", "1.2.3.4")), {200},
          told=lambda answer: told(answer)["x-forwarded-for"].split(",")[:2] == ["1.2.3.4", "203.0.113.10"]
          and len(told(answer)["x-forwarded-for"].split(",")) == 3),

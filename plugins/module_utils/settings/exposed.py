@@ -16,7 +16,8 @@ ROOT = "ingress.applications"
 
 @cache
 def _validator() -> jsonschema.Draft7Validator:
-    whole = json.loads(SCHEMA.read_text())
+    # Only to Python is `$` also the place before a last line break; Helm would refuse what has one.
+    whole = json.loads(SCHEMA.read_text().replace('$"', '\\\\Z"'))
     part = {"definitions": whole["definitions"], **whole["properties"]["applications"]}
     return jsonschema.Draft7Validator(part)
 
@@ -62,6 +63,11 @@ def _weights(applications: Mapping[str, Any]) -> Iterator[str]:
             total = sum(target.get("weight", 0) for target in targets)
             if len(targets) > 1 and total != 100:
                 yield f"{ROOT}.{name}.{where}: the weights add up to {total}; make them 100."
+            if len(targets) == 1 and "weight" in targets[0]:
+                yield (
+                    f"{ROOT}.{name}.{where}: a single target takes all requests; "
+                    "leave its weight out, or add the target that takes the rest."
+                )
 
 
 def _hosts(applications: Mapping[str, Any], settings: Mapping[str, Any]) -> Iterator[str]:

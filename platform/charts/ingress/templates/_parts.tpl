@@ -7,17 +7,19 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 matchLabels: {istio: ingressgateway}
 {{- end }}
 
-{{- /* All applications, as YAML: the platform's, and the others if they leave these and their namespaces alone. */ -}}
+{{- /* All applications, as YAML: the platform's, and the others if they leave these, their namespaces and groups alone. */ -}}
 {{- define "ingress.applications" -}}
 {{- $own := dict }}
 {{- $kept := list }}
 {{- $services := list }}
+{{- $groups := list }}
 {{- range .Values.platform }}
 {{- $own = .applications }}
 {{- $kept = .namespaces }}
 {{- end }}
 {{- range $name, $application := $own }}
 {{- range include "ingress.services" $application | fromYamlArray }}{{- $services = append $services . }}{{- end }}
+{{- range $application.groups }}{{- $groups = append $groups . }}{{- end }}
 {{- end }}
 {{- range $name, $application := .Values.applications }}
 {{- if hasKey $own $name }}
@@ -26,6 +28,11 @@ matchLabels: {istio: ingressgateway}
 {{- range include "ingress.services" $application | fromYamlArray }}
 {{- if or (has . $services) (has (index (splitList "." .) 1) $kept) }}
 {{- fail (printf "applications.%s: %s is the platform's; the settings (ingress.applications) can expose it, and routes.yaml cannot" $name .) }}
+{{- end }}
+{{- end }}
+{{- range $application.groups }}
+{{- if has . $groups }}
+{{- fail (printf "applications.%s: the group %s is the platform's; only the settings (ingress.applications) can say it of somebody" $name .) }}
 {{- end }}
 {{- end }}
 {{- end }}
@@ -49,13 +56,16 @@ matchLabels: {istio: ingressgateway}
 {{- define "ingress.targets" -}}
 {{- $sum := 0 }}
 {{- range .targets }}{{- $sum = add $sum (.weight | default 0) }}{{- end }}
-{{- if and (gt (len .targets) 1) (ne (int $sum) 100) }}
+{{- $several := gt (len .targets) 1 }}
+{{- if and $several (ne (int $sum) 100) }}
 {{- fail (printf "applications.%s: the weights of its targets add up to %d; make them 100" .name (int $sum)) }}
 {{- end }}
-{{- $several := gt (len .targets) 1 }}
+{{- if and (not $several) (hasKey (first .targets) "weight") }}
+{{- fail (printf "applications.%s: a single target takes all requests; leave its weight out, or add the target that takes the rest" .name) }}
+{{- end }}
 {{- range .targets }}
 - destination:
-    host: {{ .service }}.svc.cluster.local
+    host: {{ printf "%s.svc.cluster.local" .service | quote }}
     port: {number: {{ .port }}}
   {{- if $several }}
   weight: {{ .weight | default 0 }}

@@ -8,5 +8,5 @@ large:  {cpu: "64", memory: 256Gi, storage: 1Ti,   pods: "300", claims: "100"}
 {{/* Labels of everything in the namespace. */}}
 {{- define "project.labels" -}}
 app.kubernetes.io/part-of: projects
-mlops.platform/project-name: {{ .Values.fileName }}
+mlops.platform/project-name: {{ .Values.fileName | quote }}
 {{- end -}}
