@@ -19,6 +19,10 @@ options:
   branch: {description: The branch; made if there is none., type: str, default: main}
   username: {description: Account at the Git host., type: str, default: ""}
   password: {description: Its password or token. It is in no argument of git and no file., type: str}
+  may_be_missing:
+    description: Whether a repository that is not there counts as empty, for hosts that make one at the first push.
+    type: bool
+    default: false
   message: {description: Message of the commit., type: str, required: true}
   author: {description: "Author of the commit, as V(Name <address>).", type: str, required: true}
   files: {description: Texts by path., type: dict, default: {}}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import subprocess
 import zipfile
 from pathlib import Path
@@ -39,6 +40,7 @@ def options(remote: Path, **given: Any) -> dict[str, Any]:
         "trees": [],
         "downloads": [],
         "archives": [],
+        "may_be_missing": False,
     }
     return {**base, **given}
 
@@ -214,3 +216,26 @@ def test_a_folder_that_is_not_there_or_leaves_the_repository_is_refused(
 ) -> None:
     with pytest.raises(HandOffError, match=r"no folder|no path"):
         handoff.hand_off(options(remote, archives=[{**archive, "folders": folders}]), check=False)
+
+
+def test_a_repository_with_a_readme_is_still_to_be_handed_over(remote: Path, tmp_path: Path) -> None:
+    """What failed: hosts make repositories with one, and then neither projects nor routes.yaml were written."""
+    handoff.hand_off(options(remote, files={"README.md": "theirs"}), check=False)
+    seeds = {"README.md": "ours", "projects/a.yaml": "first"}
+    handoff.hand_off(options(remote, files={"pins.yaml": "1"}, seeds=seeds), check=False)
+    assert held(remote) == {"README.md": "theirs", "pins.yaml": "1", "projects/a.yaml": "first"}
+
+
+def test_a_repository_that_is_not_there_is_an_error_unless_the_host_makes_it(tmp_path: Path) -> None:
+    """What failed: a mistyped address, and a token without access, came to light after the cluster was made."""
+    nowhere = tmp_path / "nowhere"
+    git = tmp_path / "bin" / "git"
+    git.parent.mkdir()
+    git.write_text('#!/bin/sh\ncase "$*" in *ls-remote*) echo "remote: Repository not found." >&2; exit 128;; esac\n')
+    git.chmod(0o755)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", f"{git.parent}:{os.environ['PATH']}")
+        with pytest.raises(HandOffError, match="Repository not found") as caught:
+            handoff.hand_off(options(nowhere), check=True)
+        assert "gitops.made_on_push" in str(caught.value)
+        assert handoff.hand_off(options(nowhere, files={"a": "1"}, may_be_missing=True), check=True).changes

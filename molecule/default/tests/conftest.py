@@ -25,7 +25,7 @@ SECONDS_BETWEEN_LOOKS = 0.5
 def kubeconfig(play: Callable[..., str]) -> Iterator[Path]:
     """The way to the cluster, opened and closed as site.yml does: through IAP and the bastion."""
     play("playbooks/cluster.yml", "-e", "cluster_access_stays=true")
-    yield Path(os.environ["XDG_STATE_HOME"]) / "mlops-platform" / "acme-mlops" / "kubeconfig"
+    yield Path(os.environ["XDG_STATE_HOME"]) / "mlops-platform" / "acme-mlops" / "mlops" / "kubeconfig"
     play("playbooks/close.yml")
 
 

@@ -45,7 +45,7 @@ def hand_off(options: dict[str, Any], check: bool) -> Outcome:
             repository = Repository(
                 options["repository"], options["branch"], options["username"], options["password"] or "", Path(folder)
             )
-            repository.clone()
+            repository.clone(may_be_missing=options["may_be_missing"])
             changes = compare(wanted_content(options, repository.folder), repository.folder)
             if check or not changes:
                 return Outcome(changes, repository.revision())

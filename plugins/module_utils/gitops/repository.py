@@ -84,17 +84,20 @@ class Repository:
         elif "Could not resolve host" in reason or "Failed to connect" in reason:
             hint = "Is gitops.repository right, and the Git host reachable from this computer?"
         elif "not found" in reason:
-            hint = "Create the repository, empty, on the Git host; or correct gitops.repository."
+            hint = (
+                "Create the repository on the Git host (or set gitops.made_on_push, if it does so by itself), correct "
+                "gitops.repository, or let the account see it: hosts say so, too, to an account without access."
+            )
         return HandOffError(f"could not {action} {self.url} (branch {self.branch}): {reason}", hint)
 
-    def clone(self) -> None:
+    def clone(self, *, may_be_missing: bool = False) -> None:
         """Clones the branch's last commit; a branch that isn't there yet starts empty.
 
-        So does a repository that isn't there: many hosts make it on the first push, and the others refuse that push.
+        So does, where it `may_be_missing`, a repository that isn't there: some hosts make it on the first push.
         Raises HandOffError with git's reason.
         """
         heads = self._git("ls-remote", "--heads", self.url, f"refs/heads/{self.branch}", inside=False)
-        if heads.returncode and "not found" not in heads.stderr:
+        if heads.returncode and not (may_be_missing and "not found" in heads.stderr):
             raise self._failed("read", heads)
         if heads.stdout.strip():
             options = ["--quiet", "--depth=1", "--branch", self.branch, "--single-branch"]
