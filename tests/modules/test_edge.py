@@ -90,6 +90,7 @@ def test_backends_join_in_the_second_phase_and_stay_in_the_first(place: Google) 
         ({"requests_per_minute": 600}, ["rules"]),
         ({"protections": ["sqli-v33-stable"]}, ["rules"]),
         ({"protections": []}, ["rules"]),
+        ({"preview": ["xss-v33-stable"]}, ["rules"]),
         ({"protections": ["sqli-v33-stable", "xss-v33-stable", "lfi-v33-stable"]}, ["rules"]),
         ({"health": {"port": 8080, "path": "/ready"}}, ["httpHealthCheck"]),
         ({"timeout_seconds": 60}, ["timeoutSec"]),
@@ -103,6 +104,31 @@ def test_what_can_change_changes(place: Google, changes: dict[str, Any], lines: 
     assert len(done) == len(lines)
     for part, line in zip(lines, done, strict=True):
         assert part in line
+
+
+def test_json_is_read_as_json(place: Google) -> None:
+    """As plain text, the quotes and braces of each request to MLflow look like an attack to the preconfigured rules."""
+    place.apply(graph, edge())
+    where = {"project": place.project, "securityPolicy": "mlops"}
+    have = place.api.call("compute", "securityPolicies.get", where)
+    assert have["advancedOptionsConfig"] == {"jsonParsing": "STANDARD"}
+    body = {"advancedOptionsConfig": {"jsonParsing": "DISABLED"}, "fingerprint": have["fingerprint"]}
+    place.api.call("compute", "securityPolicies.patch", where, body)
+    (done,) = place.lifecycle(graph, edge())
+    assert "advancedOptionsConfig.jsonParsing: DISABLED -> STANDARD" in done
+
+
+def test_what_was_watched_is_enforced_again(place: Google) -> None:
+    def watched() -> list[str]:
+        rules = place.api.call("compute", "securityPolicies.get", where)["rules"]
+        return [rule["description"] for rule in rules if rule.get("preview")]
+
+    where = {"project": place.project, "securityPolicy": "mlops"}
+    place.apply(graph, edge(preview=["xss-v33-stable"]))
+    assert watched() == ["Preconfigured rule xss-v33-stable"]
+    (done,) = place.lifecycle(graph, edge())
+    assert "rules" in done
+    assert watched() == []
 
 
 def test_labels_change_wherever_there_are_some(place: Google) -> None:

@@ -154,6 +154,9 @@ CASES: list[Case] = [
     (nat(max_ports_per_vm=64), "network.routers[0].nats[0].max_ports_per_vm", "remove it"),
     ({"edge": {"health": {"port": 9999}}}, "edge.health.port", "network.gateway_ports"),
     ({"edge": {"requests_per_minute": 0}}, "edge.requests_per_minute", "from 1"),
+    ({"edge": {"preview": ["java-v33-stable"]}}, "edge.preview[0]", "not in edge.protections"),
+    ({"edge": {"preview": ["xss-v33-stable", "xss-v33-stable"]}}, "edge.preview[1]", "more than once"),
+    ({"edge": {"preview": "xss-v33-stable"}}, "edge.preview", "a list"),
     # versions and times
     ({"cluster": {"version": "v1.33"}}, "cluster.version", "1.33"),
     ({"data": {"database": {"version": "15"}}}, "data.database.version", "POSTGRES_15"),

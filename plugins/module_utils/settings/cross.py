@@ -29,6 +29,7 @@ UNIQUE: tuple[str, ...] = (
     "data.secrets[].name",
     "edge.hosts[]",
     "edge.protections[]",
+    "edge.preview[]",
     "platform_services[]",
     "platform_operators[]",
     "platform_users[]",
@@ -180,6 +181,13 @@ def _sign_in(settings: Settings) -> Iterator[str]:
             yield f"{key}: is empty; name at least one group, such as group:team@example.com."
 
 
+def _watched(settings: Settings) -> Iterator[str]:
+    protections = [str(value) for _, value in expand(settings, "edge.protections[]")]
+    for path, name in expand(settings, "edge.preview[]"):
+        if str(name) not in protections:
+            yield f"{path}: {name} is not in edge.protections ({', '.join(protections) or 'none'}); add it there, too."
+
+
 def _database(settings: Settings) -> Iterator[str]:
     database = (settings.get("data") or {}).get("database") or {}
     instance, project = str(database.get("instance", "")), str(settings.get("platform_project", ""))
@@ -205,5 +213,6 @@ CHECKS: tuple[Callable[[Settings], Iterator[str]], ...] = (
     _nodes,
     _ports,
     _sign_in,
+    _watched,
     _database,
 )

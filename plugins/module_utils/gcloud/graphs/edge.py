@@ -201,7 +201,13 @@ def _backend(options: Mapping[str, Any], groups: Sequence[str] | None) -> list[R
     armor = Resource(
         kinds.SECURITY_POLICY,
         options["name"],
-        {"type": "CLOUD_ARMOR", "description": MARK, "rules": armor_rules(options)},
+        {
+            "type": "CLOUD_ARMOR",
+            "description": MARK,
+            # Else bodies in JSON are read as plain text, and their own signs are taken for attacks.
+            "advancedOptionsConfig": {"jsonParsing": "STANDARD"},
+            "rules": armor_rules(options),
+        },
         params,
     )
     spec = {
@@ -261,11 +267,13 @@ def _iap(wanted: Mapping[str, Any]) -> Spec:
 
 def armor_rules(options: Mapping[str, Any]) -> list[Spec]:
     """Google's preconfigured rules first, then the rate limit, then everybody else."""
+    watched = options.get("preview") or []
     rules: list[Spec] = [
         {
             "priority": 1000 + place * 10,
             "description": f"Preconfigured rule {name}",
             "action": "deny(403)",
+            "preview": name in watched,
             "match": {"expr": {"expression": f"evaluatePreconfiguredWaf('{name}', {{'sensitivity': 1}})"}},
         }
         for place, name in enumerate(options.get("protections") or [])
