@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 
 from plugins.module_utils.gcloud.compare import undeclared
+from plugins.module_utils.gcloud.errors import PlatformError
 from plugins.module_utils.gcloud.graphs.edge import edge_graph, edge_outputs
 from plugins.module_utils.gcloud.graphs.network import network_graph
 from plugins.module_utils.gcloud.survey import survey
+from plugins.module_utils.settings.cross import MOST_HOSTS
 
 from .conftest import Google
 from .test_machines import NETWORK
@@ -234,6 +236,19 @@ def test_hosts_with_people_of_their_own_are_theirs_alone(place: Google) -> None:
     assert admitted(place) == {(BOB, "")}
 
 
+def test_as_many_hosts_have_people_of_their_own_as_a_condition_tells_apart(place: Google) -> None:
+    hosts = [f"h{number}" for number in range(MOST_HOSTS)]
+    options = edge(users=[BOB], access={host: [ALICE] for host in hosts})
+    place.apply(graph, options)
+    assert place.apply(graph, options) == []
+    assert len(admitted(place)) == 1 + MOST_HOSTS
+    assert not lets_in(place, "h11.ml.acme.example:443", "bob@acme.example")
+    assert lets_in(place, "h11.ml.acme.example", "alice@acme.example")
+    assert lets_in(place, "mlflow.ml.acme.example", "bob@acme.example")
+    with pytest.raises(PlatformError, match="13 logical operators"):
+        place.apply(graph, edge(users=[BOB], access={host: [ALICE] for host in [*hosts, "more"]}))
+
+
 def test_the_data_path_sees_what_is_configured(place: Google) -> None:
     """What rehearsal/frontdoor is told: two listeners, the certificate once it is active, and the backend's rules."""
     place.apply(graph, edge())
@@ -246,6 +261,7 @@ def test_the_data_path_sees_what_is_configured(place: Google) -> None:
     assert service["iap"]["enabled"] is True
     assert service["healthCheck"]["httpHealthCheck"]["port"] == 15021
     assert [rule["action"] for rule in service["rules"]][-2:] == ["throttle", "allow"]
+    assert service["readsJson"] is True
 
 
 @pytest.mark.parametrize(
@@ -261,8 +277,13 @@ def test_the_data_path_sees_what_is_configured(place: Google) -> None:
 )
 def test_conditions_on_the_host_are_judged(place: Google, host: str, email: str, allowed: bool) -> None:
     place.apply(graph, edge(users=[BOB], access={"argocd": [ALICE]}))
+    assert lets_in(place, host, email) is allowed
+
+
+def lets_in(place: Google, host: str, email: str) -> bool:
+    """Whether IAP does."""
     asked = {"service": f"projects/{place.project}/global/backendServices/mlops", "host": host, "path": "/"}
     _, answer = place.emulator.request(
         "POST", "/edge/access", {**asked, "email": email}, host="emulator.internal", email=None
     )
-    assert answer == {"allowed": allowed}
+    return bool(answer["allowed"])

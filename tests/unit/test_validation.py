@@ -164,6 +164,7 @@ CASES: list[Case] = [
     ({"cluster": {"maintenance": {"start": "tomorrow"}}}, "cluster.maintenance.start", "2026-01-03T02:00:00Z"),
     ({"cluster": {"maintenance": {"recurrence": "weekly"}}}, "cluster.maintenance.recurrence", "FREQ=WEEKLY"),
     # sign-in
+    ({"edge": {"access": {f"h{n}": ["user:a@b.c"] for n in range(12)}}}, "edge.access", "has 13 hosts"),
     ({"edge": {"client_id": "x"}}, "edge.client_secret", "leave out both"),
     ({"edge": {"health": {"path": "ready"}}}, "edge.health.path", "begins with /"),
 ]

@@ -14,6 +14,8 @@ Network = ipaddress.IPv4Network
 
 # Google's own use of private addresses: Cloud SQL's and Docker's bridge.
 TAKEN: Mapping[str, str] = {"172.17.0.0/16": "Cloud SQL and Docker use it inside their machines"}
+# Google's limit on logical operators in a condition, of which there is one for each host.
+MOST_HOSTS = 12
 # path, what it is, shortest and longest prefix Google allows there
 RANGES: tuple[tuple[str, int, int], ...] = (
     ("network.subnets[].range", 4, 29),
@@ -173,6 +175,12 @@ def _ports(settings: Settings) -> Iterator[str]:
 
 def _sign_in(settings: Settings) -> Iterator[str]:
     edge = settings.get("edge") or {}
+    own = edge.get("access")
+    if isinstance(own, Mapping) and len(own) > MOST_HOSTS:
+        yield (
+            f"edge.access: has {len(own)} hosts, and a condition of IAM can tell {MOST_HOSTS} apart; take out those "
+            "where `who` of the application (ingress.applications, routes.yaml) can say who comes."
+        )
     for have, lack in (("client_id", "client_secret"), ("client_secret", "client_id")):
         if edge.get(have) and not edge.get(lack):
             yield f"edge.{lack}: must be set where edge.{have} is; or leave out both and Google manages a client."
