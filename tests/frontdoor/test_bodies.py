@@ -15,6 +15,7 @@ import aiohttp
 import pytest
 import trustme
 from aiohttp import web
+from aiohttp.abc import AbstractResolver, ResolveResult
 
 from rehearsal.frontdoor import envoy
 from rehearsal.hypervisor.processes import end_with_parent
@@ -35,20 +36,35 @@ def free_port() -> int:
         return int(found.getsockname()[1])
 
 
+class Here(AbstractResolver):
+    """Every name is this machine."""
+
+    async def resolve(self, host: str, port: int = 0, family: int = socket.AF_INET) -> list[ResolveResult]:
+        """As of DNS."""
+        return [ResolveResult(hostname=host, host=HERE, port=port, family=family, proto=0, flags=0)]
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+
 class Street:
     """A load balancer that asks, a gate that notes what it is shown, and a backend that tells how much arrives."""
 
     def __init__(self, tls: ssl.SSLContext, port: int, session: aiohttp.ClientSession) -> None:
         self.shown: list[bytes] = []
-        self._tls, self._port, self._session = tls, port, session
+        self._tls, self._session, self._url = tls, session, f"https://{HOST}:{port}/x"
 
     async def send(self, body: Any = None, **headers: str) -> tuple[int, int]:
         """The status, and how many bytes the backend got."""
-        url = f"https://{HERE}:{self._port}/x"
-        sent = {"host": HOST, **headers}
-        async with self._session.post(url, data=body, headers=sent, ssl=self._tls, server_hostname=HOST) as answer:
+        async with self._session.post(self._url, data=body, headers=headers, ssl=self._tls) as answer:
             text = await answer.text()
             return answer.status, int(text) if answer.status == 200 else 0
+
+    async def talk(self, text: str) -> str:
+        """What a WebSocket answers."""
+        async with self._session.ws_connect(self._url, ssl=self._tls) as socket_:
+            await socket_.send_str(text)
+            return await socket_.receive_str(timeout=5)
 
 
 @pytest.fixture
@@ -65,14 +81,16 @@ async def street(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterat
     tls = ssl.create_default_context()
     authority.configure_trust(tls)
 
-    async def count(request: web.Request) -> web.Response:
+    async def count(request: web.Request) -> web.StreamResponse:
+        if "upgrade" in request.headers:
+            return await echo(request)
         return web.Response(text=str(len(await request.read())))
 
     async def judge(request: web.Request) -> web.Response:
         made.shown.append(await request.read())
         return web.Response(status=403 if b"attack" in made.shown[-1] else 200)
 
-    async with aiohttp.ClientSession() as session:
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(resolver=Here())) as session:
         made = Street(tls, door, session)
         async with web_host(app(judge), (*envoy.GATE, None)), web_host(app(count), (HERE, backend, None)):
             command = [str(program()), "--config-path", str(config), "--concurrency", "1", "--disable-hot-restart"]
@@ -81,6 +99,13 @@ async def street(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterat
             yield made
             process.terminate()
             await process.wait()
+
+
+async def echo(request: web.Request) -> web.WebSocketResponse:
+    made = web.WebSocketResponse()
+    await made.prepare(request)
+    await made.send_str(f"heard {await made.receive_str(timeout=5)}")
+    return made
 
 
 def app(handler: Any) -> web.Application:
@@ -137,3 +162,7 @@ async def test_the_beginning_is_shown_and_all_arrives(street: Street) -> None:
 async def test_what_the_gate_refuses_does_not_arrive(street: Street) -> None:
     assert await street.send(b"an attack") == (403, 0)
     assert await street.send(b"an attack" + b"x" * LARGE) == (403, 0)
+
+
+async def test_a_websocket_waits_for_no_body(street: Street) -> None:
+    assert await street.talk("hello") == "heard hello"
