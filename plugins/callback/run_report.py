@@ -6,10 +6,12 @@ import os
 import re
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from ansible import context
+from ansible.errors import AnsibleError
 from ansible.plugins.callback import CallbackBase
 from ansible.template import Templar
 
@@ -46,7 +48,11 @@ options:
 
 KEPT = 20
 OURS = re.compile(r"\d{4}-\d\d-\d\d-\d{6}-.+-\d+\.html")  # the folder may be shared with other things
-NAMES = ("platform_project", "platform_domain")
+
+
+def sites(domain: str, applications: Mapping[str, Any]) -> list[str]:
+    """Where what is exposed can be visited."""
+    return [f"https://{application.get('host', name)}.{domain}/" for name, application in applications.items()]
 
 
 class CallbackModule(CallbackBase):
@@ -76,9 +82,12 @@ class CallbackModule(CallbackBase):
         hosts = variables._inventory.get_hosts(play.hosts)
         known = variables.get_vars(play=play, host=hosts[0] if hosts else None)
         templar = Templar(loader=play.get_loader(), variables=known)
-        for name, key in zip(NAMES, ("project", "domain"), strict=True):
-            if name in known:
-                setattr(self._run, key, str(templar.template(known[name])))
+        try:
+            self._run.project = str(templar.template(known["platform_project"]))
+            edge, ingress = (templar.template(known[name]) for name in ("edge_settings", "ingress_settings"))
+            self._run.sites = sites(str(edge["domain"]), ingress["applications"])
+        except (AnsibleError, AttributeError, LookupError, TypeError):
+            pass  # what is wrong with the settings is the preflight's to tell
 
     def v2_runner_on_start(self, host: Any, task: Any) -> None:
         """A task began on a host."""

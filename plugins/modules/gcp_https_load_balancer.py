@@ -66,6 +66,10 @@ options:
     description: "Cloud Armor's preconfigured rules to enforce, such as V(sqli-v33-stable)."
     type: list
     elements: str
+  preview:
+    description: Those of O(protections) that are only watched - what they would refuse is logged and let through.
+    type: list
+    elements: str
   iap:
     description: The sign-in.
     type: dict

@@ -1,12 +1,14 @@
 """Cloud Armor: the rules of a security policy, best priority first, on one request.
 
-Known are address ranges, the preconfigured rule sets (by a few telling signatures of each: Google's are the whole
-OWASP core rule set), `inIpRange`, `request.path.matches`, joined by `&&`, and throttling by client address.
+Known are address ranges, the preconfigured rule sets (by a few telling signatures of each, in path, query and the
+body's beginning: Google's are the whole OWASP core rule set), `inIpRange`, `request.path.matches`, joined by `&&`, and
+throttling by client address.
 """
 
 from __future__ import annotations
 
 import ipaddress
+import json
 import logging
 import re
 import time
@@ -25,6 +27,8 @@ _SIGNATURES = {
     "rfi": r"(?i)=(?:https?|ftp)://\d{1,3}(?:\.\d{1,3}){3}/",
     "scannerdetection": r"(?i)\b(?:sqlmap|nikto|nessus|masscan|w3af|acunetix|dirbuster)\b",
 }
+# A text in JSON; the last one may be cut off, where the body goes on after what is judged.
+_TEXT = re.compile(r'"((?:[^"\\]|\\.)*)(?:"|\\?\Z)', re.DOTALL)
 _EXPRESSION = (
     (re.compile(r"evaluatePreconfigured(?:Waf|Expr)\('(?P<set>[a-z]+)[-\w]*'.*\)"), "_preconfigured"),
     (re.compile(r"inIpRange\(origin\.ip,\s*'(?P<range>[^']+)'\)"), "_in_range"),
@@ -34,16 +38,39 @@ _EXPRESSION = (
 
 @dataclass(frozen=True)
 class Web:
-    """What rules look at: client's address, path with query as sent, headers by lower-case name."""
+    """What rules look at: client's address, path with query as sent, headers by lower-case name, the body's beginning.
+
+    `reads_json`: whether the policy has bodies in JSON read as such.
+    """
 
     client: str
     target: str
     headers: Mapping[str, str]
+    body: bytes = b""
+    reads_json: bool = False
 
     @property
     def path(self) -> str:
         """The path without its query."""
         return self.target.partition("?")[0]
+
+    @property
+    def texts(self) -> list[str]:
+        """What signatures are looked for in: the target, and the body or, of JSON that is read as such, its texts."""
+        found = [unquote_plus(self.target), unquote_plus(unquote_plus(self.target))]
+        body = self.body.decode(errors="replace")
+        kind = self.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if self.reads_json and kind == "application/json":
+            return found + [_plain(text) for text in _TEXT.findall(body)]
+        return [*found, body, unquote_plus(body)]
+
+
+def _plain(text: str) -> str:
+    """What a text of JSON says; as written where it cannot be read, as when it is cut off."""
+    try:
+        return str(json.loads(f'"{text}"', strict=False))
+    except ValueError:
+        return text
 
 
 def _preconfigured(match: re.Match[str], web: Web) -> bool:
@@ -51,11 +78,7 @@ def _preconfigured(match: re.Match[str], web: Web) -> bool:
     if pattern is None:
         return False
     agent = web.headers.get("user-agent", "")
-    texts = (
-        [agent]
-        if match["set"] == "scannerdetection"
-        else [unquote_plus(web.target), unquote_plus(unquote_plus(web.target))]
-    )
+    texts = [agent] if match["set"] == "scannerdetection" else web.texts
     return any(re.search(pattern, text) for text in texts)
 
 

@@ -30,6 +30,8 @@ UNAVAILABLE = """<html><head>
 <h2></h2>
 </body></html>
 """
+# How much of a request's body Cloud Armor looks at by default.
+JUDGED_BYTES = 8192
 # What the gate may set on a request; it overrides what the client sent.
 SET_BY_GATE = (
     "x-forwarded-for", "via", "x-cloud-trace-context",
@@ -155,6 +157,7 @@ def _authorization() -> Json:
         "transport_api_version": "V3",
         "http_service": _check("/check/0"),
         "allowed_headers": {"patterns": [everything]},
+        "with_request_body": {"max_request_bytes": JUDGED_BYTES, "allow_partial_message": True},
         "status_on_error": {"code": "BadGateway"},
     }
 

@@ -116,7 +116,8 @@ class Gate:
         if service is None:
             return web.Response(status=502, text="this backend service is not configured any more\n")
         asked = Asked(request, f"/{rest}")
-        seen = armor.Web(asked.client, asked.target, asked.headers)
+        body = await request.read()
+        seen = armor.Web(asked.client, asked.target, asked.headers, body, service["readsJson"])
         if status := armor.verdict(service["id"], service["rules"], seen, self.counters):
             return web.Response(status=status, text=_refusal(status), content_type="text/html")
         headers = {

@@ -75,6 +75,31 @@ def _type(name: str) -> str:
     return singular[:1].upper() + singular[1:]
 
 
+def operators(expression: str) -> int:
+    """How many logical operators it has: `&&`, `||` and `!`.
+
+    Raises:
+        BadCondition: it cannot be read.
+    """
+    return sum(sign in ("&&", "||", "!") for kind, sign in tokens(expression) if kind == "sign")
+
+
+def tokens(text: str) -> list[tuple[str, str]]:
+    """Kind and text of each part of an expression.
+
+    Raises:
+        BadCondition: it cannot be read.
+    """
+    found, place, text = [], 0, text.rstrip()
+    while place < len(text):
+        hit = _TOKEN.match(text, place)
+        if hit is None:
+            raise BadCondition(f"cannot read {text[place : place + 20]!r}")
+        found.append((str(hit.lastgroup), hit.group(str(hit.lastgroup))))
+        place = hit.end()
+    return found
+
+
 @lru_cache(maxsize=256)
 def compiled(expression: str) -> Evaluation:
     """The expression ready to be evaluated.
@@ -91,15 +116,7 @@ def compiled(expression: str) -> Evaluation:
 
 class _Parser:
     def __init__(self, text: str) -> None:
-        self._tokens: list[tuple[str, str]] = []
-        place = 0
-        text = text.rstrip()
-        while place < len(text):
-            hit = _TOKEN.match(text, place)
-            if hit is None:
-                raise BadCondition(f"cannot read {text[place : place + 20]!r}")
-            self._tokens.append((str(hit.lastgroup), hit.group(str(hit.lastgroup))))
-            place = hit.end()
+        self._tokens = tokens(text)
 
     @property
     def token(self) -> tuple[str, str] | None:

@@ -78,10 +78,15 @@ def _service(tx: Transaction, record: Record) -> dict[str, Any]:
         "timeoutSec": body.get("timeoutSec", 30),
         "iap": {key: body.get("iap", {}).get(key) for key in ("enabled", "oauth2ClientId")},
         "rules": policy.body.get("rules", []) if policy else [],
+        "readsJson": policy is not None and _json_parsing(policy) in ("STANDARD", "STANDARD_WITH_GRAPHQL"),
         "healthCheck": checks[0] if checks else None,
         "responseHeaders": body.get("customResponseHeaders", []),
         "endpoints": sorted((str(item["ipAddress"]), int(item["port"])) for item in endpoints),
     }
+
+
+def _json_parsing(policy: Record) -> str:
+    return str(policy.body.get("advancedOptionsConfig", {}).get("jsonParsing", "DISABLED"))
 
 
 def access(cloud: Cloud, request: Request) -> Response:

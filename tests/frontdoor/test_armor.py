@@ -39,6 +39,34 @@ def test_preconfigured_rules_know_attacks_from_work(rules: str, request_: Web, e
     assert matches(rule, request_) is expected
 
 
+JSON, FORM = "application/json; charset=utf-8", "application/x-www-form-urlencoded"
+
+
+@pytest.mark.parametrize(
+    ("rules", "kind", "body", "reads_json", "expected"),
+    [
+        ("xss", JSON, b'{"name": "<script>"}', True, True),
+        ("xss", JSON, rb'{"name": "\u003cscript>"}', True, True),
+        ("xss", JSON, rb'{"name": "\u003cscript>"}', False, False),
+        ("xss", JSON, rb'{"name": "a \" <script>, cut o', True, True),
+        ("xss", JSON, b'{"name": "cut off ' + b"\\", True, False),
+        ("xss", JSON, b"\xff{", True, False),
+        # why JSON is to be read as such: here the words of two texts, and what stands between them, are no attack
+        ("sqli", JSON, b'{"kind": "union", "then": "select"}', True, False),
+        ("sqli", JSON, b'{"kind": "union", "then": "select"}', False, True),
+        ("sqli", JSON, b'{"kind": "union all select a"}', True, True),
+        ("xss", FORM, b"name=%3Cscript%3E", True, True),
+        ("lfi", "application/octet-stream", b"\x00../../etc/passwd", True, True),
+        ("scannerdetection", JSON, b'{"name": "nikto"}', True, False),
+    ],
+)
+def test_bodies_are_judged_by_what_they_say(
+    rules: str, kind: str, body: bytes, reads_json: bool, expected: bool
+) -> None:
+    rule = expression(f"evaluatePreconfiguredWaf('{rules}-v33-stable')")
+    assert matches(rule, Web("203.0.113.7", "/", {"content-type": kind}, body, reads_json)) is expected
+
+
 @pytest.mark.parametrize(
     ("text", "client", "target", "expected"),
     [

@@ -20,6 +20,7 @@ HOST = "mlflow.ml.example.com"
 SERVICE: dict[str, Any] = {
     "id": "7001", "key": "projects/p/global/backendServices/mlops", "number": "417", "name": "mlops",
     "iap": {"enabled": True, "oauth2ClientId": "client.apps"}, "rules": [],
+    "readsJson": True,
 }  # fmt: skip
 ANN, BOB, GUEST = "ann@example.com", "bob@example.com", "guest@partner.example"
 ROBOT = "robot@p.iam.gserviceaccount.com"
@@ -72,6 +73,16 @@ async def test_a_browser_without_a_session_is_sent_to_sign_in(ask: TestClient[An
     assert (status, place.netloc) == (302, "accounts.google.com")
     assert parse_qs(place.query)["client_id"] == ["client.apps"]
     assert "__Host-GCP_IAP_XSRF_NONCE" in headers["set-cookie"]
+
+
+async def test_cloud_armor_comes_first_and_reads_the_body(gate: Gate, ask: TestClient[Any, Any]) -> None:
+    match = {"expr": {"expression": "evaluatePreconfiguredWaf('sqli-v33-stable')"}}
+    rule = {"priority": 1, "action": "deny(403)", "match": match}
+    body, headers = '{"kind": "union", "then": "select"}', {**HTML, "content-type": "application/json"}
+    for reads_json, watched, expected in ((True, False, 302), (False, False, 403), (False, True, 302)):
+        gate.services = {"7001": {**SERVICE, "rules": [{**rule, "preview": watched}], "readsJson": reads_json}}
+        async with ask.post("/check/7001/x", data=body, headers=headers, allow_redirects=False) as answer:
+            assert answer.status == expected
 
 
 @pytest.mark.parametrize("extra", [{"accept": "application/json"}, {"x-requested-with": "XMLHttpRequest"}])

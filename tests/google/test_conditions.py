@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rehearsal.google.conditions import BadCondition, compiled, holds
+from rehearsal.google.conditions import BadCondition, compiled, holds, operators
 
 NOW = 1_700_000_000.0  # Tuesday, 2023-11-14 22:13:20 UTC
 BUCKET = "//storage.googleapis.com/buckets/models"
@@ -32,6 +32,19 @@ MACHINE = "//compute.googleapis.com/projects/p/zones/z/instances/bastion"
 )
 def test_holds(expression: str, resource: str, expected: bool) -> None:
     assert holds(expression, resource, NOW) is expected
+
+
+@pytest.mark.parametrize(
+    ("expression", "count"),
+    [
+        ("true", 0),
+        ('resource.name != "a && !b"', 0),
+        ('!resource.name.startsWith("a") && !resource.name.startsWith("b")', 3),
+        ('!(resource.name.startsWith("a") || resource.name.startsWith("b"))', 2),
+    ],
+)
+def test_logical_operators_are_counted(expression: str, count: int) -> None:
+    assert operators(expression) == count
 
 
 @pytest.mark.parametrize(

@@ -156,6 +156,22 @@ def test_a_certificate_without_authorization_waits_for_the_address_record(cloud:
     assert cloud.request("GET", path, host=MANAGER)[1]["managed"]["state"] == "ACTIVE"
 
 
+@pytest.mark.parametrize(("terms", "expected"), [(13, 200), (14, 400)])
+def test_a_condition_takes_twelve_logical_operators(cloud: Emulator, terms: int, expected: int) -> None:
+    expression = " || ".join(f'request.host == "{number}.acme.example"' for number in range(terms))
+    binding = {
+        "role": "roles/iap.httpsResourceAccessor",
+        "members": ["user:bob@acme.example"],
+        "condition": {"title": "By host", "expression": expression},
+    }
+    path = f"/v1/projects/{NUMBER}/iap_web/compute/services/be"
+    status, answer = cloud.request("POST", f"{path}:setIamPolicy", {"policy": {"version": 3, "bindings": [binding]}})
+    assert status == expected
+    if status == 400:
+        assert answer["error"]["status"] == "INVALID_ARGUMENT"
+        assert "13 logical operators" in answer["error"]["message"]
+
+
 def test_the_iap_policy_of_a_backend(cloud: Emulator) -> None:
     path = f"/v1/projects/{NUMBER}/iap_web/compute/services/be"
     binding = {"role": "roles/iap.httpsResourceAccessor", "members": ["group:ml-team-fraud@acme.example"]}

@@ -190,6 +190,7 @@ CASES: dict[str, dict[str, Case]] = {
     "security_policy": {
         "type": Case("CLOUD_ARMOR_EDGE"),
         "description": TEXT,
+        "advancedOptionsConfig.jsonParsing": Case("STANDARD_WITH_GRAPHQL"),
         "rules": Case(
             [
                 {

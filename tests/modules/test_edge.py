@@ -12,6 +12,7 @@ from plugins.module_utils.gcloud.errors import PlatformError
 from plugins.module_utils.gcloud.graphs.edge import edge_graph, edge_outputs
 from plugins.module_utils.gcloud.graphs.network import network_graph
 from plugins.module_utils.gcloud.survey import survey
+from plugins.module_utils.settings.cross import MOST_HOSTS
 
 from .conftest import Google
 from .test_machines import NETWORK
@@ -91,6 +92,7 @@ def test_backends_join_in_the_second_phase_and_stay_in_the_first(place: Google) 
         ({"requests_per_minute": 600}, ["rules"]),
         ({"protections": ["sqli-v33-stable"]}, ["rules"]),
         ({"protections": []}, ["rules"]),
+        ({"preview": ["xss-v33-stable"]}, ["rules"]),
         ({"protections": ["sqli-v33-stable", "xss-v33-stable", "lfi-v33-stable"]}, ["rules"]),
         ({"health": {"port": 8080, "path": "/ready"}}, ["httpHealthCheck"]),
         ({"timeout_seconds": 60}, ["timeoutSec"]),
@@ -104,6 +106,31 @@ def test_what_can_change_changes(place: Google, changes: dict[str, Any], lines: 
     assert len(done) == len(lines)
     for part, line in zip(lines, done, strict=True):
         assert part in line
+
+
+def test_json_is_read_as_json(place: Google) -> None:
+    """As plain text, the quotes and braces of each request to MLflow look like an attack to the preconfigured rules."""
+    place.apply(graph, edge())
+    where = {"project": place.project, "securityPolicy": "mlops"}
+    have = place.api.call("compute", "securityPolicies.get", where)
+    assert have["advancedOptionsConfig"] == {"jsonParsing": "STANDARD"}
+    body = {"advancedOptionsConfig": {"jsonParsing": "DISABLED"}, "fingerprint": have["fingerprint"]}
+    place.api.call("compute", "securityPolicies.patch", where, body)
+    (done,) = place.lifecycle(graph, edge())
+    assert "advancedOptionsConfig.jsonParsing: DISABLED -> STANDARD" in done
+
+
+def test_what_was_watched_is_enforced_again(place: Google) -> None:
+    def watched() -> list[str]:
+        rules = place.api.call("compute", "securityPolicies.get", where)["rules"]
+        return [rule["description"] for rule in rules if rule.get("preview")]
+
+    where = {"project": place.project, "securityPolicy": "mlops"}
+    place.apply(graph, edge(preview=["xss-v33-stable"]))
+    assert watched() == ["Preconfigured rule xss-v33-stable"]
+    (done,) = place.lifecycle(graph, edge())
+    assert "rules" in done
+    assert watched() == []
 
 
 def test_labels_change_wherever_there_are_some(place: Google) -> None:
@@ -209,6 +236,19 @@ def test_hosts_with_people_of_their_own_are_theirs_alone(place: Google) -> None:
     assert admitted(place) == {(BOB, "")}
 
 
+def test_as_many_hosts_have_people_of_their_own_as_a_condition_tells_apart(place: Google) -> None:
+    hosts = [f"h{number}" for number in range(MOST_HOSTS)]
+    options = edge(users=[BOB], access={host: [ALICE] for host in hosts})
+    place.apply(graph, options)
+    assert place.apply(graph, options) == []
+    assert len(admitted(place)) == 1 + MOST_HOSTS
+    assert not lets_in(place, "h11.ml.acme.example:443", "bob@acme.example")
+    assert lets_in(place, "h11.ml.acme.example", "alice@acme.example")
+    assert lets_in(place, "mlflow.ml.acme.example", "bob@acme.example")
+    with pytest.raises(PlatformError, match="13 logical operators"):
+        place.apply(graph, edge(users=[BOB], access={host: [ALICE] for host in [*hosts, "more"]}))
+
+
 def test_the_data_path_sees_what_is_configured(place: Google) -> None:
     """What rehearsal/frontdoor is told: two listeners, the certificate once it is active, and the backend's rules."""
     place.apply(graph, edge())
@@ -221,6 +261,7 @@ def test_the_data_path_sees_what_is_configured(place: Google) -> None:
     assert service["iap"]["enabled"] is True
     assert service["healthCheck"]["httpHealthCheck"]["port"] == 15021
     assert [rule["action"] for rule in service["rules"]][-2:] == ["throttle", "allow"]
+    assert service["readsJson"] is True
 
 
 @pytest.mark.parametrize(
@@ -236,11 +277,16 @@ def test_the_data_path_sees_what_is_configured(place: Google) -> None:
 )
 def test_conditions_on_the_host_are_judged(place: Google, host: str, email: str, allowed: bool) -> None:
     place.apply(graph, edge(users=[BOB], access={"argocd": [ALICE]}))
+    assert lets_in(place, host, email) is allowed
+
+
+def lets_in(place: Google, host: str, email: str) -> bool:
+    """Whether IAP does."""
     asked = {"service": f"projects/{place.project}/global/backendServices/mlops", "host": host, "path": "/"}
     _, answer = place.emulator.request(
         "POST", "/edge/access", {**asked, "email": email}, host="emulator.internal", email=None
     )
-    assert answer == {"allowed": allowed}
+    return bool(answer["allowed"])
 
 
 def records(google: Google, zone: str = "ml-acme-example") -> set[str]:

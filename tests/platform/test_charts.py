@@ -156,13 +156,26 @@ def test_the_database_password_is_no_argument(tmp_path: Path) -> None:
     assert container["env"][0]["valueFrom"] == {"secretKeyRef": {"name": "mlflow-database", "key": "uri"}}
 
 
+def mlflow_arguments(name: str, values: dict[str, Any], tmp_path: Path) -> list[list[str]]:
+    """The values of that argument, each split at its commas."""
+    container = render("mlflow", values, tmp_path)["Deployment", "mlflow"]["spec"]["template"]["spec"]["containers"][0]
+    return [a.partition("=")[2].split(",") for a in container["args"] if a.startswith(f"--{name}=")]
+
+
 def test_mlflow_answers_to_its_own_names_only(tmp_path: Path) -> None:
     """MLflow 3 answers 403 to hosts it doesn't know; probes come with the pod's address."""
-    container = render("mlflow", MLFLOW, tmp_path)["Deployment", "mlflow"]["spec"]["template"]["spec"]["containers"][0]
-    hosts = next(a for a in container["args"] if a.startswith("--allowed-hosts=")).partition("=")[2].split(",")
+    (hosts,) = mlflow_arguments("allowed-hosts", MLFLOW, tmp_path)
     assert "mlflow.ml.example.com" in hosts
     assert "10.*" in hosts
     assert "*" not in hosts
+
+
+def test_mlflow_takes_changes_from_its_own_pages_only(tmp_path: Path) -> None:
+    """MLflow 3 answers 403 to a POST whose Origin it doesn't know, and browsers send one with each."""
+    hosts = ["mlflow.ml.example.com", "mlflow.ml.example.com:443", "models.example.com"]
+    (origins,) = mlflow_arguments("cors-allowed-origins", {**MLFLOW, "hosts": hosts}, tmp_path)
+    assert origins == ["https://mlflow.ml.example.com", "https://models.example.com"]
+    assert mlflow_arguments("cors-allowed-origins", {**MLFLOW, "hosts": []}, tmp_path) == []
 
 
 @pytest.mark.parametrize(

@@ -6,11 +6,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import yaml
 from ansible.errors import AnsibleError
 from ansible.inventory.manager import InventoryManager
 from ansible.parsing.dataloader import DataLoader
 from ansible.plugins.loader import init_plugin_loader
-from ansible.template import Templar
+from ansible.template import Templar, trust_as_template
 from ansible.vars.manager import VariableManager
 
 from plugins.module_utils.settings.check import load_options, problems
@@ -47,6 +48,14 @@ def settings(changes: dict[str, Any] | None = None, inventory: str = "rehearsal"
         except AnsibleError:  # what a test broke may leave other settings without a value
             filled[name] = None
     return {**raw, **filled}
+
+
+def rendered(template: str, changes: dict[str, Any], **more: Any) -> Any:
+    """What a template of `platform/` becomes with *changes*, read as YAML; `more` are further variables."""
+    loader, _ = _variables("rehearsal")
+    templar = Templar(loader=loader, variables={**settings(changes), **more})
+    lookup = trust_as_template(f"{{{{ lookup('ansible.builtin.template', '{ROOT}/platform/{template}') }}}}")
+    return list(yaml.safe_load_all(str(templar.template(lookup))))
 
 
 def found(changes: dict[str, Any] | None = None, inventory: str = "rehearsal") -> list[str]:

@@ -28,7 +28,7 @@ TIMELINE = [
 
 
 def a_run() -> Run:
-    run = Run("site.yml", 1000.0, 1065.0, "acme", "ml.acme.example")
+    run = Run("site.yml", 1000.0, 1065.0, "acme", sites=["https://cd.ml.acme.example/"])
     run.tasks.append(Task("Make <it>", "network", "localhost", 1000.0, 1060.0))
     run.note({"changed": True, "plan": ["create network a"], "resources": [{"title": "network a", "state": "present"}]})
     run.timeline += [{**item, "began": item["began"] + 1000, "ended": item["ended"] + 1000} for item in TIMELINE]  # type: ignore[operator]  # numbers
@@ -72,7 +72,8 @@ def test_the_sentence_names_the_chain() -> None:
 
 def test_the_page_is_whole_by_itself_and_escapes_what_it_shows() -> None:
     text = page(a_run())
-    assert not re.search(r'(src|href)="(?!https://(mlflow\.|argocd\.)?ml\.acme\.example/)', text)
+    assert not re.search(r'(src|href)="(?!https://cd\.ml\.acme\.example/)', text)
+    assert 'href="https://cd.ml.acme.example/"' in text
     assert "<script" not in text
     assert "url(http" not in text
     assert "Make &lt;it&gt;" in text
@@ -85,6 +86,14 @@ def test_a_failed_run_says_what_went_wrong() -> None:
     run.failures.append("Network: no <quota>")
     assert "failed</span>" in page(run)
     assert "no &lt;quota&gt;" in page(run)
+
+
+def test_what_is_exposed_is_told_where_it_is_served() -> None:
+    applications = {"mlflow": {"to": []}, "argocd": {"to": [], "host": "cd"}}
+    assert run_report.sites("ml.acme.example", applications) == [
+        "https://mlflow.ml.acme.example/",
+        "https://cd.ml.acme.example/",
+    ]
 
 
 def test_of_a_shared_folder_only_old_reports_are_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from plugins.module_utils.settings import rules
 from plugins.module_utils.settings.cross import parse_range
 from plugins.module_utils.settings.exposed import check_exposed
+from plugins.module_utils.settings.maintenance import fewest_windows
 
 from .settings import found, settings
 
@@ -41,6 +42,10 @@ def pool(**more: Any) -> dict[str, Any]:
 
 def rule(**more: Any) -> dict[str, Any]:
     return {"network": {"firewall_rules": [{**RULE, **more}]}}
+
+
+def window(**more: Any) -> dict[str, Any]:
+    return {"cluster": {"maintenance": more}}
 
 
 # what is set, the path the message must begin with, and a part of it that tells what to do
@@ -154,13 +159,26 @@ CASES: list[Case] = [
     (nat(max_ports_per_vm=64), "network.routers[0].nats[0].max_ports_per_vm", "remove it"),
     ({"edge": {"health": {"port": 9999}}}, "edge.health.port", "network.gateway_ports"),
     ({"edge": {"requests_per_minute": 0}}, "edge.requests_per_minute", "from 1"),
+    ({"edge": {"preview": ["java-v33-stable"]}}, "edge.preview[0]", "not in edge.protections"),
+    ({"edge": {"preview": ["xss-v33-stable", "xss-v33-stable"]}}, "edge.preview[1]", "more than once"),
+    ({"edge": {"preview": "xss-v33-stable"}}, "edge.preview", "a list"),
     # versions and times
     ({"cluster": {"version": "v1.33"}}, "cluster.version", "1.33"),
     ({"data": {"database": {"version": "15"}}}, "data.database.version", "POSTGRES_15"),
     ({"data": {"database": {"backup_start": "2am"}}}, "data.database.backup_start", "02:00"),
     ({"cluster": {"maintenance": {"start": "tomorrow"}}}, "cluster.maintenance.start", "2026-01-03T02:00:00Z"),
     ({"cluster": {"maintenance": {"recurrence": "weekly"}}}, "cluster.maintenance.recurrence", "FREQ=WEEKLY"),
+    # maintenance, as GKE takes it
+    (window(end="2026-01-03T02:00:00Z"), "cluster.maintenance.end", "must be after cluster.maintenance.start"),
+    (window(end="2026-01-02T08:00:00Z"), "cluster.maintenance.end", "write for example 2026-01-03T08:00:00Z"),
+    (window(end="2026-01-03T05:30:00Z"), "cluster.maintenance.end", "this is 3.5; write for example 2026-01-03T06"),
+    (window(end="2026-01-03T10:00:00+05:00"), "cluster.maintenance.end", "this is 3;"),
+    (window(end="2026-01-03T07:59:00Z"), "cluster.maintenance.recurrence", "8 windows of 5.98 hours"),
+    (window(recurrence="FREQ=WEEKLY;BYDAY=SA"), "cluster.maintenance.recurrence", "4 windows of 6 hours"),
+    (window(recurrence="FREQ=WEEKLY;INTERVAL=2;BYDAY=SA,SU"), "cluster.maintenance.recurrence", "name more days"),
+    (window(recurrence="FREQ=DAILY;INTERVAL=5"), "cluster.maintenance.recurrence", "6 windows of 6 hours"),
     # sign-in
+    ({"edge": {"access": {f"h{n}": ["user:a@b.c"] for n in range(12)}}}, "edge.access", "has 13 hosts"),
     ({"edge": {"client_id": "x"}}, "edge.client_secret", "leave out both"),
     ({"edge": {"health": {"path": "ready"}}}, "edge.health.path", "begins with /"),
 ]
@@ -174,6 +192,44 @@ def test_bad_input_is_named_by_its_path_with_the_way_to_mend_it(
 ) -> None:
     lines = found(changes)
     assert [line for line in lines if line.startswith(f"{path}:") and advice in line], lines
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        window(),
+        window(end="2026-01-03T06:00:00Z", recurrence="FREQ=DAILY"),
+        window(end="2026-01-03T14:00:00Z", recurrence="FREQ=WEEKLY;BYDAY=SA"),
+        window(start="2026-01-03T22:00:00Z", end="2026-01-04T04:00:00Z", recurrence="FREQ=WEEKLY;BYDAY=FR,SA,SU"),
+        window(recurrence="FREQ=DAILY;INTERVAL=4"),
+        # nothing is claimed of other rules
+        window(recurrence="FREQ=WEEKLY"),
+        window(recurrence="FREQ=WEEKLY;BYDAY=SA;BYMONTH=1"),
+        window(recurrence="FREQ=WEEKLY;BYDAY=1SA"),
+        window(recurrence="FREQ=DAILY;INTERVAL=0"),
+    ],
+)
+def test_good_maintenance_passes(changes: dict[str, Any]) -> None:
+    assert found(changes) == []
+
+
+@pytest.mark.parametrize(
+    ("rule", "fewest"),
+    [
+        ("FREQ=DAILY", 32),
+        ("FREQ=DAILY;INTERVAL=3", 10),
+        ("FREQ=WEEKLY;BYDAY=SA,SU", 8),
+        ("FREQ=WEEKLY;BYDAY=MO,WE,FR,SU", 18),
+        ("FREQ=WEEKLY;BYDAY=MO,TU,WE,TH,FR,SA,SU", 32),
+        ("FREQ=WEEKLY;INTERVAL=6;BYDAY=MO", 0),
+        ("FREQ=DAILY;INTERVAL=32", 1),
+        ("FREQ=DAILY;INTERVAL=99999999999", 0),
+        ("FREQ=MONTHLY;BYDAY=MO", None),
+        ("weekly", None),
+    ],
+)
+def test_windows_are_counted_in_the_poorest_32_days(rule: str, fewest: int | None) -> None:
+    assert fewest_windows(rule) == fewest
 
 
 def test_the_settings_of_the_sealed_world_are_sound() -> None:

@@ -78,6 +78,12 @@ class Street:
         name, session = self.people[who].cookie(f"mlflow.{DOMAIN}")
         return self.office.send(f"https://{site}.{DOMAIN}/", [(name, cookies.format(session=session))])
 
+    def posts(self, who: str, origin: str) -> Answer:
+        """To MLflow's API, as a browser does from a page of that origin."""
+        headers = (("origin", origin), ("content-type", "application/json"))
+        body = json.dumps({"experiment_ids": ["0"], "max_results": 1})
+        return self.visit(who, "mlflow", "/ajax-api/2.0/mlflow/runs/search", *headers, method="POST", body=body)
+
     def knock(self, host: str, headers: Headers = (), path: str = "/", **how: Any) -> Answer:
         """At the gateway's pod itself, round the load balancer."""
         how = {"source": BALANCER, "to": self.gateway, **how}
@@ -213,6 +219,9 @@ CASES = [
     Case("MLflow, user", lambda s: s.visit(BOB, "mlflow"), {200}, told=lambda a: "MLflow" in a.body),
     Case("MLflow's API, user", lambda s: s.visit(BOB, "mlflow", "/api/2.0/mlflow/experiments/search?max_results=1"),
          {200}),
+    Case("MLflow's web UI, changes something", lambda s: s.posts(BOB, f"https://mlflow.{DOMAIN}"), {200}),
+    Case("MLflow, another site's page changes something", lambda s: s.posts(BOB, "https://evil.example"), {403}, True,
+         lambda a: "Cross-origin" in a.body),
     Case("MLflow, somebody else", lambda s: s.visit(EVE, "mlflow"), {403}, True),
     Case("MLflow, host with port", lambda s: s.visit(BOB, "mlflow", host=f"mlflow.{DOMAIN}:443"), {200}),
     Case("MLflow, nobody", lambda s: s.office.send(f"https://mlflow.{DOMAIN}/", [HTML]), {302}, True),

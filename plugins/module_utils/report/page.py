@@ -101,10 +101,9 @@ def _list(title: str, lines: Sequence[str], nothing: str = "") -> str:
 
 
 def _links(run: Run) -> str:
-    if not run.domain:
+    if not run.sites:
         return ""
-    hosts = [f"https://{part}{run.domain}/" for part in ("", "mlflow.", "argocd.")]
-    items = "".join(f'<li><a href="{_text(url)}">{_text(url)}</a></li>' for url in hosts)
+    items = "".join(f'<li><a href="{_text(url)}">{_text(url)}</a></li>' for url in run.sites)
     return f"<h2>Where it is</h2><ul>{items}</ul>"
 
 

@@ -61,8 +61,8 @@ class Run:
     began: float
     ended: float = 0.0
     project: str = ""
-    domain: str = ""
     check: bool = False
+    sites: list[str] = field(default_factory=list)
     tasks: list[Task] = field(default_factory=list)
     changes: list[str] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)

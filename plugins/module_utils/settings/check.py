@@ -11,6 +11,7 @@ import yaml
 
 from .cross import check_cross
 from .exposed import check_exposed
+from .maintenance import check_maintenance
 from .rules import check_rules
 from .spec import Options, check_value
 
@@ -39,6 +40,7 @@ def problems(variables: Mapping[str, Any], options: Options) -> list[str]:
         *_causes(settings),
         *check_cross(settings),
         *check_exposed(settings),
+        *check_maintenance(settings),
         *_misspelt(variables, options),
     ]
     return list(dict.fromkeys(found))

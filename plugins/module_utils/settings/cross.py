@@ -14,6 +14,8 @@ Network = ipaddress.IPv4Network
 
 # Google's own use of private addresses: Cloud SQL's and Docker's bridge.
 TAKEN: Mapping[str, str] = {"172.17.0.0/16": "Cloud SQL and Docker use it inside their machines"}
+# Google's limit on logical operators in a condition, of which there is one for each host.
+MOST_HOSTS = 12
 # path, what it is, shortest and longest prefix Google allows there
 RANGES: tuple[tuple[str, int, int], ...] = (
     ("network.subnets[].range", 4, 29),
@@ -29,6 +31,7 @@ UNIQUE: tuple[str, ...] = (
     "data.secrets[].name",
     "edge.hosts[]",
     "edge.protections[]",
+    "edge.preview[]",
     "platform_services[]",
     "platform_operators[]",
     "platform_users[]",
@@ -172,12 +175,25 @@ def _ports(settings: Settings) -> Iterator[str]:
 
 def _sign_in(settings: Settings) -> Iterator[str]:
     edge = settings.get("edge") or {}
+    own = edge.get("access")
+    if isinstance(own, Mapping) and len(own) > MOST_HOSTS:
+        yield (
+            f"edge.access: has {len(own)} hosts, and a condition of IAM can tell {MOST_HOSTS} apart; take out those "
+            "where `who` of the application (ingress.applications, routes.yaml) can say who comes."
+        )
     for have, lack in (("client_id", "client_secret"), ("client_secret", "client_id")):
         if edge.get(have) and not edge.get(lack):
             yield f"edge.{lack}: must be set where edge.{have} is; or leave out both and Google manages a client."
     for key in ("platform_operators", "platform_users"):
         if settings.get(key) == []:
             yield f"{key}: is empty; name at least one group, such as group:team@example.com."
+
+
+def _watched(settings: Settings) -> Iterator[str]:
+    protections = [str(value) for _, value in expand(settings, "edge.protections[]")]
+    for path, name in expand(settings, "edge.preview[]"):
+        if str(name) not in protections:
+            yield f"{path}: {name} is not in edge.protections ({', '.join(protections) or 'none'}); add it there, too."
 
 
 def _database(settings: Settings) -> Iterator[str]:
@@ -205,5 +221,6 @@ CHECKS: tuple[Callable[[Settings], Iterator[str]], ...] = (
     _nodes,
     _ports,
     _sign_in,
+    _watched,
     _database,
 )

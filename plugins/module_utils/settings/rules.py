@@ -95,13 +95,16 @@ def member(value: Any) -> str:
 
 def moment(value: Any) -> str:
     """A time in RFC 3339."""
+    return "" if instant(value) else f"{shown(value)} is no time such as 2026-01-03T02:00:00Z"
+
+
+def instant(value: Any) -> datetime | None:
+    """The time that is written, if it is one."""
     try:
         parsed = datetime.fromisoformat(str(value).replace("Z", "+00:00"))
     except ValueError:
-        parsed = None
-    if parsed is None or parsed.tzinfo is None:
-        return f"{shown(value)} is no time such as 2026-01-03T02:00:00Z"
-    return ""
+        return None
+    return parsed if parsed.tzinfo else None
 
 
 region = matches(r"[a-z]+-[a-z]+\d{1,2}", "a region such as europe-west1")

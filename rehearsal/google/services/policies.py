@@ -7,7 +7,7 @@ import hashlib
 import re
 from typing import Any
 
-from ..conditions import BadCondition, compiled
+from ..conditions import BadCondition, compiled, operators
 from ..core import Call, lineage
 from ..errors import ApiError
 from ..limits import late
@@ -18,6 +18,8 @@ _MEMBER = re.compile(
     r"allUsers|allAuthenticatedUsers|(user|serviceAccount|group|domain|projectOwner|projectEditor|projectViewer|"
     r"deleted:\w+):.+|(principal|principalSet)://iam\.googleapis\.com/.+"
 )
+# IAM's limit on one condition.
+_MOST_OPERATORS = 12
 _CONFLICT = (
     "There were concurrent policy changes. Please retry the whole read-modify-write with exponential backoff. "
     "The request's ETag '{given}' did not match the current policy's ETag '{current}'."
@@ -87,11 +89,15 @@ def _bindings(call: Call, given: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def _check_condition(condition: dict[str, Any] | None) -> None:
     if condition is None:
         return
+    expression = str(condition.get("expression", ""))
     try:
-        compiled(str(condition.get("expression", "")))
+        compiled(expression)
     except BadCondition as error:
         text = f"Condition expression compilation failed: {error}."
         raise ApiError(400, text, "badRequest") from error
+    if (count := operators(expression)) > _MOST_OPERATORS:
+        text = f"Condition expression has {count} logical operators; the maximum is {_MOST_OPERATORS}."
+        raise ApiError(400, text, "badRequest")
 
 
 def _check_role(call: Call, role: str) -> None:

@@ -199,7 +199,13 @@ def _backend(options: Mapping[str, Any], groups: Sequence[str] | None) -> list[R
     armor = Resource(
         kinds.SECURITY_POLICY,
         options["name"],
-        {"type": "CLOUD_ARMOR", "description": MARK, "rules": armor_rules(options)},
+        {
+            "type": "CLOUD_ARMOR",
+            "description": MARK,
+            # Else bodies in JSON are read as plain text, and their own signs are taken for attacks.
+            "advancedOptionsConfig": {"jsonParsing": "STANDARD"},
+            "rules": armor_rules(options),
+        },
         params,
     )
     spec = {
@@ -237,10 +243,11 @@ def _admitted(options: Mapping[str, Any]) -> list[str]:
     """Who passes the sign-in: the users everywhere, but at hosts that have people of their own only these.
 
     Such a host is kept from the others by how the requested one begins, so that writing a port or a dot behind it does
-    not get around this.
+    not get around this. One negation for all of them: IAM takes 12 logical operators in a condition, and so 12 hosts.
     """
     own = {f"{host}.{options['domain']}": members for host, members in (options.get("access") or {}).items()}
-    elsewhere = " && ".join(f'!request.host.startsWith("{host}")' for host in own)
+    theirs = " || ".join(f'request.host.startsWith("{host}")' for host in own)
+    elsewhere = f"!({theirs})" if len(own) > 1 else f"!{theirs}"
     pairs = [f"{WEB_ROLE} {member}" + (f" if {elsewhere}" if own else "") for member in options.get("users") or []]
     pairs += [f'{WEB_ROLE} {member} if request.host == "{host}"' for host in own for member in own[host]]
     return unique(pairs)
@@ -259,11 +266,13 @@ def _iap(wanted: Mapping[str, Any]) -> Spec:
 
 def armor_rules(options: Mapping[str, Any]) -> list[Spec]:
     """Google's preconfigured rules first, then the rate limit, then everybody else."""
+    watched = options.get("preview") or []
     rules: list[Spec] = [
         {
             "priority": 1000 + place * 10,
             "description": f"Preconfigured rule {name}",
             "action": "deny(403)",
+            "preview": name in watched,
             "match": {"expr": {"expression": f"evaluatePreconfiguredWaf('{name}', {{'sensitivity': 1}})"}},
         }
         for place, name in enumerate(options.get("protections") or [])

@@ -107,6 +107,7 @@ SECURITY_POLICY = SecurityPolicy(
     fields=(
         Field("type", update=None, default="CLOUD_ARMOR"),
         Field("description", default=""),
+        Field("advancedOptionsConfig.jsonParsing", default="DISABLED"),
         Field("rules", update="rules", compare="keyed", key="priority"),
     ),
     updates={"patch": Update(body=patch_with("fingerprint"))},
