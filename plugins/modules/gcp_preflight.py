@@ -22,6 +22,13 @@ options:
     description: Permissions in the project that the account must have; unset, those that the platform's layers need.
     type: list
     elements: str
+  operators:
+    description:
+      - Who is given the tunnel to the bastion by the platform itself, as C(user:...) and the like; the account need not
+        have it already if it is among these.
+    type: list
+    elements: str
+    default: []
 """
 
 EXAMPLES = r"""
@@ -59,9 +66,8 @@ def main() -> None:
     module = AnsibleModule(argument_spec(DOCUMENTATION), supports_check_mode=True)
     options = module.params
     try:
-        found = examine(
-            make_api(module), options["project"], options["services"], options["permissions"] or PERMISSIONS
-        )
+        wanted = options["permissions"] or PERMISSIONS
+        found = examine(make_api(module), options["project"], options["services"], wanted, options["operators"])
     except PlatformError as error:
         fail(module, error)
         return

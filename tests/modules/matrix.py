@@ -19,7 +19,7 @@ from plugins.module_utils.gcloud.graphs.edge import edge_graph
 from plugins.module_utils.gcloud.graphs.identity import accounts_graph
 from plugins.module_utils.gcloud.graphs.instance import instance_graph
 from plugins.module_utils.gcloud.graphs.network import network_graph
-from plugins.module_utils.gcloud.model import MISSING, Kind, Resource
+from plugins.module_utils.gcloud.model import MARK, MISSING, Kind, Resource
 
 from .test_data import bucket, database
 from .test_edge import edge
@@ -62,8 +62,8 @@ SECOND = {**edge(name="second", domain="second.example", dns_zone="second"), "pr
 SECOND_CERTIFICATE = f"{CERTIFICATES}/certificates/second-{hashlib.sha256(b'second.example').hexdigest()[:8]}"
 KEYS = f"projects/{PROJECT}/locations/europe-west1/keyRings/mlops/cryptoKeys"
 LABELS = Case({"a": "1", "b": "2"}, {"a": "1"}, {})
-TEXT = Case("another text", "a text", "")
-FIXED = Case("another text", "a text")
+TEXT = Case(f"another text ({MARK})", f"a text ({MARK})", "")
+FIXED = Case(f"another text ({MARK})", f"a text ({MARK})")
 
 CASES: dict[str, dict[str, Case]] = {
     "network": {
@@ -257,12 +257,13 @@ CASES: dict[str, dict[str, Case]] = {
         "IPAddress": Case("other"),
         "IPProtocol": Case("UDP"),
         "portRange": Case("8080-8080"),
+        "description": FIXED,
         "loadBalancingScheme": Case("EXTERNAL"),
         "labels": LABELS,
     },
     "dns_zone": {
         "dnsName": Case("other.example."),
-        "description": Case("another text", "a text"),
+        "description": FIXED,
         "visibility": Case("private"),
         "labels": LABELS,
     },

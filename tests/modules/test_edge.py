@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -320,6 +321,36 @@ def test_a_zone_with_records_of_others_stops_a_removal_before_it_begins(place: G
         place.apply(graph, edge(), absent=True)
     assert "Move them to another zone" in str(caught.value)
     assert records(place) == before
+
+
+def test_a_delegation_inside_the_zone_is_a_record_of_others(place: Google) -> None:
+    place.apply(graph, edge())
+    addition = {"name": "team.ml.acme.example.", "type": "NS", "ttl": 300, "rrdatas": ["ns.example.com."]}
+    where = {"project": place.project, "managedZone": "ml-acme-example"}
+    place.api.call("dns", "changes.create", where, {"additions": [addition]})
+    with pytest.raises(PlatformError, match=r"others added: NS team\.ml\.acme\.example"):
+        place.plan(graph, edge(), absent=True)
+
+
+def test_a_zone_of_the_company_is_not_taken_over(place: Google) -> None:
+    """What failed: it differed in nothing but description and labels, was relabelled, and went with the platform."""
+    zone = {"name": "ml-acme-example", "dnsName": "ml.acme.example.", "description": "of the network team"}
+    place.api.call("dns", "managedZones.create", {"project": place.project}, {**zone, "labels": {"team": "net"}})
+    for absent in (False, True):
+        with pytest.raises(PlatformError, match="does not look like the platform's: dns zone ml-acme-example"):
+            place.apply(graph, edge(), absent=absent)
+
+
+def test_a_forwarding_rule_of_another_site_is_neither_moved_nor_removed(place: Google) -> None:
+    place.apply(graph, edge(name="shop", dns_zone="shop", domain="shop.example", labels={"team": "shop"}))
+    with place.emulator.cloud.store.transaction() as tx:
+        record = next(item for item in tx.list("compute.forwardingRules") if item.body["name"] == "shop")
+        tx.delete(record.kind, record.key)
+        body = {**record.body, "name": "mlops", "description": "of the shop"}
+        tx.put(replace(record, key=record.key.replace("shop", "mlops"), body=body))
+    for absent in (False, True):
+        with pytest.raises(PlatformError, match="does not look like the platform's: forwarding rule mlops"):
+            place.apply(graph, edge(), absent=absent)
 
 
 def test_after_a_change_of_the_domain_all_of_both_goes(place: Google) -> None:

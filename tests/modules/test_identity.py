@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import pytest
+
+from plugins.module_utils.gcloud.errors import PlatformError
 from plugins.module_utils.gcloud.graphs.identity import accounts_graph, iap_graph, services_graph
+from plugins.module_utils.gcloud.model import MARK
 
 from .conftest import Google
 
@@ -64,3 +68,19 @@ def test_who_may_tunnel_to_a_machine_that_does_not_exist_yet(google: Google) -> 
     wanted = {"tunnels": [{"instance": "mlops-bastion", "zone": "europe-west1-b", "members": [ALICE]}]}
     assert len(google.lifecycle(iap, wanted)) == 1
     assert len(google.gone(iap, wanted)) == 1
+
+
+def test_an_account_that_somebody_else_made_is_neither_changed_nor_removed(google: Google) -> None:
+    body = {"accountId": "mlops-nodes", "serviceAccount": {"displayName": "Nodes", "description": "of research"}}
+    google.api.call("iam", "projects.serviceAccounts.create", {"name": f"projects/{google.project}"}, body)
+    wanted = {"accounts": [{"name": "mlops-nodes", "display_name": "Nodes of the platform"}]}
+    for absent in (False, True):
+        with pytest.raises(PlatformError, match="does not look like the platform's: service account mlops-nodes"):
+            google.apply(accounts, wanted, absent=absent)
+
+
+def test_an_account_of_an_earlier_version_gets_its_mark(google: Google) -> None:
+    body = {"accountId": "mlops-nodes", "serviceAccount": {"displayName": "Nodes"}}
+    google.api.call("iam", "projects.serviceAccounts.create", {"name": f"projects/{google.project}"}, body)
+    (done,) = google.lifecycle(accounts, {"accounts": [{"name": "mlops-nodes", "display_name": "Nodes"}]})
+    assert MARK in done

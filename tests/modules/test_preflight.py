@@ -55,6 +55,14 @@ def test_the_way_to_the_bastion_is_among_the_permissions(bare: Google) -> None:
     assert "compute.instances.osAdminLogin in project acme-mlops. Grant it roles/compute.osAdminLogin" in text
 
 
+def test_an_operator_need_not_have_the_tunnel_already(bare: Google) -> None:
+    """The platform gives it, at the bastion alone."""
+    alice = bare.as_person("alice@acme.example")
+    text = "\n".join(examine(alice.api, bare.project, [], PERMISSIONS, ["user:alice@acme.example"]).problems)
+    assert "accessViaIAP" not in text
+    assert "osAdminLogin" in text
+
+
 def test_a_person_is_known_by_the_login_of_gcloud(
     bare: Google, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

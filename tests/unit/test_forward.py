@@ -8,9 +8,11 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from plugins.module_utils.gcloud import forward
 from plugins.module_utils.gcloud.errors import PlatformError
 from plugins.module_utils.gcloud.forward import STAYS, Files, Route, _locked, command, ensure, free_ports, release
 from plugins.module_utils.gcloud.runs import VARIABLE, Run
@@ -172,3 +174,15 @@ def test_what_ssh_says_is_in_the_error(tmp_path: Path) -> None:
         ensure(replace(ROUTE, program=str(program), known_hosts=str(tmp_path / "hosts")))
     assert "the relay refused: 4003" in str(caught.value)
     assert "Check that the bastion runs" in str(caught.value)
+
+
+def test_an_ssh_that_hangs_is_of_no_use_and_stops_nobody(
+    running: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def hang(*_: Any, **__: Any) -> None:
+        raise subprocess.TimeoutExpired("ssh", 20)
+
+    ensure(ROUTE, stays=True)
+    with monkeypatch.context() as patch:
+        patch.setattr(forward.subprocess, "run", hang)
+        assert release(ROUTE.bastion, STAYS) is True

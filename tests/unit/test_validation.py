@@ -24,6 +24,7 @@ SUBNET = {
     "secondary_ranges": {"pods": "10.32.0.0/14", "services": "10.36.0.0/20"},
 }
 ROUTER = {"name": "r", "region": "europe-west1"}
+KNOWN = {"managed-by": "mlops-platform"}
 POOL = {"name": "general", "machine_type": "e2-standard-4"}
 RULE = {"name": "r", "protocols": [{"protocol": "tcp", "ports": ["22"]}]}
 
@@ -85,8 +86,9 @@ CASES: list[Case] = [
     ({"data": {"database": {"name": "ml-flow"}}}, "data.database.name", "PostgreSQL"),
     ({"data": {"database": {"user": "postgres"}}}, "data.database.user", "choose another"),
     ({"data": {"database": {"instance": "i" * 90}}}, "data.database.instance", "shorten"),
-    ({"platform_labels": {"Team": "a"}}, "platform_labels.Team", "label key"),
-    ({"platform_labels": {"team": "A B"}}, "platform_labels.team", "label value"),
+    ({"platform_labels": {**KNOWN, "Team": "a"}}, "platform_labels.Team", "label key"),
+    ({"platform_labels": {**KNOWN, "team": "A B"}}, "platform_labels.team", "label value"),
+    ({"platform_labels": {"team": "a"}}, "platform_labels", "must have managed-by: mlops-platform"),
     ({"platform_services": ["compute"]}, "platform_services[0]", "compute.googleapis.com"),
     # domains
     ({"platform_domain": "https://ml.acme.example"}, "platform_domain", "write ml.acme.example"),
@@ -302,7 +304,7 @@ GOOD = {"to": [{"service": "mlflow.mlflow", "port": 80}]}
         ({"a": {"to": [{**GOOD["to"][0], "weight": 50}, GOOD["to"][0]]}}, "ingress.applications.a.to", "add up to 50"),
         ({"a": {"to": [{**GOOD["to"][0], "weight": 50}]}}, "ingress.applications.a.to", "a single target takes all"),
         (
-            {"a": {**GOOD, "routes": [{"paths": ["/x"], "to": [{**GOOD["to"][0], "weight": 100}]}]}},
+            {"a": {**GOOD, "routes": [{"paths": ["/x"], "to": [{**GOOD["to"][0], "weight": 10}]}]}},
             "ingress.applications.a.routes[0].to",
             "a single target takes all",
         ),

@@ -32,6 +32,7 @@ from .plan import (
     make_plan,
     make_step,
     refuse_failed,
+    refuse_foreign,
     refuse_immutable,
 )
 from .retries import is_conflict, is_there_already
@@ -177,6 +178,7 @@ class Executor:
                 return
             self._settle(resource)
             step = make_step(resource, self.seen)
+        refuse_foreign([step])
         refuse_failed(resource, self.seen[resource.key])
         refuse_immutable([step])
         if step.action == CREATE:

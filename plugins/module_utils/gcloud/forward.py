@@ -262,5 +262,8 @@ def _control(files: Files, word: str) -> bool:
     if not files.control.exists():
         return False
     line = ["ssh", "-F", "none", "-S", str(files.control), "-O", word, "bastion"]
-    done = subprocess.run(line, stdin=subprocess.DEVNULL, capture_output=True, timeout=20, check=False)  # noqa: S603 - our own ssh
+    try:
+        done = subprocess.run(line, stdin=subprocess.DEVNULL, capture_output=True, timeout=20, check=False)  # noqa: S603 - our own ssh
+    except subprocess.TimeoutExpired:  # it hangs: of no use to anybody
+        return False
     return done.returncode == 0

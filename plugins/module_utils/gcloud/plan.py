@@ -15,6 +15,7 @@ from .render import difference, drift_line, drift_values
 
 WAYS_OUT = "Set the field back to what Google has, give the resource a new name, or remove it first (state: absent)."
 LABELS = ("labels", "settings.userLabels")  # where a resource has those that tell whose it is
+MARKED = ("description", *LABELS)
 _LINK = re.compile(r"^projects/[^/]+/.+")
 CREATE, UPDATE, DELETE, NOOP, WAIT = "create", "update", "delete", "noop", "wait"
 
@@ -158,37 +159,44 @@ def refuse_foreign(steps: Sequence[Step]) -> None:
     found = [(step, marks) for step in steps if step.writes and (marks := _missing_marks(step))]
     if found:
         removal = found[0][0].action == DELETE
-        again = "If only its mark was lost, site.yml puts that back. " if removal else ""
         raise PlatformError(
             "it does not look like the platform's: "
             + "; ".join(f"{step.resource.title} has not {marks}" for step, marks in found),
             action="remove" if removal else "take over",
             resource=", ".join(step.resource.title for step, _ in found),
             reason="foreign",
-            hint=f"{again}Give the platform's another name in the settings (platform_name gives most of them), or give "
-            "this one the mark if it is to be the platform's.",
+            hint="Give the platform's another name in the settings (platform_name gives most of them), or give this "
+            "one the mark if it is to be the platform's.",
         )
 
 
 def _missing_marks(step: Step) -> str:
     """What would tell that the platform made what is there; '' where something does, or nothing could.
 
-    What differs in its marks alone has lost them, and gets them back.
+    A description tells it, where the kind has one. Where nothing is written in its place, it was lost or is of a
+    version that did not write it: then the thing is ours if all else is as wanted. Labels come and go with the
+    settings; alone they only keep what has somebody else's from being removed.
     """
-    wanted, have = step.resource.spec, step.have
-    marks: dict[str, bool] = {}
-    if have and MARK in str(wanted.get("description", "")):
-        marks[f"the description {MARK!r}"] = MARK in str(have.get("description", ""))
-    for path in [entry.path for entry in step.resource.kind.fields if entry.path in LABELS and entry.on_create]:
-        labels, seen = lookup(wanted, path, None) or {}, lookup(have or {}, path, None) or {}
-        if labels:
-            text = "one of the labels " + ", ".join(f"{key}={value}" for key, value in labels.items())
-            marks[text] = any(seen.get(key) == value for key, value in labels.items())
-    if have is None or any(marks.values()):
+    resource, have = step.resource, step.have
+    if have is None:
         return ""
-    if step.action != DELETE and all(drift.path in ("description", *LABELS) for drift in step.drifts):
+    wanted, there = _labels(resource, resource.spec), _labels(resource, have)
+    if any(there.get(key) == value for key, value in wanted.items()):
         return ""
-    return " nor ".join(marks)
+    if MARK in str(resource.spec.get("description", "")):
+        text = str(have.get("description", ""))
+        lost = not text and not there
+        same = lost and all(drift.path in MARKED for drift in drifts(resource, step.spec, have))
+        return "" if MARK in text or same else f"the description {MARK!r}"
+    if wanted and there and step.action == DELETE:
+        return "one of the labels " + ", ".join(f"{key}={value}" for key, value in wanted.items())
+    return ""
+
+
+def _labels(resource: Resource, spec: Spec) -> dict[str, str]:
+    """Those of *spec* that tell whose the resource is."""
+    paths = [entry.path for entry in resource.kind.fields if entry.path in LABELS]
+    return {key: value for path in paths for key, value in (lookup(spec, path, None) or {}).items()}
 
 
 def refuse_failed(resource: Resource, have: Spec | None) -> None:

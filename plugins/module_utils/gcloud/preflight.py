@@ -10,6 +10,7 @@ from typing import Any
 from .clients import Api
 from .errors import DISABLED, PlatformError, role_for
 
+TUNNEL = "iap.tunnelInstances.accessViaIAP"
 # What the layers need, one permission for each call that makes something, and those to configure the bastion:
 # testIamPermissions takes up to 100.
 PERMISSIONS: tuple[str, ...] = (
@@ -37,7 +38,7 @@ PERMISSIONS: tuple[str, ...] = (
     "iam.serviceAccounts.create",
     "iam.serviceAccounts.actAs",
     "iam.serviceAccounts.setIamPolicy",
-    "iap.tunnelInstances.accessViaIAP",
+    TUNNEL,
     "iap.tunnelInstances.setIamPolicy",
     "iap.webServices.setIamPolicy",
     "resourcemanager.projects.getIamPolicy",
@@ -75,9 +76,12 @@ class Findings:
         return {"identity": self.identity, "disabled_services": self.disabled_services, "notes": self.notes}
 
 
-def examine(api: Api, project: str, services: Sequence[str], permissions: Sequence[str]) -> Findings:
+def examine(
+    api: Api, project: str, services: Sequence[str], permissions: Sequence[str], operators: Sequence[str] = ()
+) -> Findings:
     """Check credentials, project, APIs, billing and permissions.
 
+    *operators* ("user:...") are given the tunnel by the platform itself, at the bastion alone.
     Raises PlatformError at once where nothing further can be known (credentials, project); the rest is collected. In a
     project in which nothing was done yet the APIs that tell of billing and permissions are off: that becomes a note.
     """
@@ -87,6 +91,8 @@ def examine(api: Api, project: str, services: Sequence[str], permissions: Sequen
     found.identity = api.identity()
     if not found.identity:
         found.problems.append(UNKNOWN)
+    if found.identity in [member.partition(":")[2] for member in operators]:
+        permissions = [name for name in permissions if name != TUNNEL]
     found.disabled_services = [name for name in services if name not in on]
     checks: list[Callable[[], None]] = []
     if RESOURCE_MANAGER in on:

@@ -16,6 +16,7 @@ Network = ipaddress.IPv4Network
 TAKEN: Mapping[str, str] = {"172.17.0.0/16": "Cloud SQL and Docker use it inside their machines"}
 # Google's limit on logical operators in a condition, of which there is one for each host.
 MOST_HOSTS = 12
+KNOWN_BY = ("managed-by", "mlops-platform")
 # path, what it is, shortest and longest prefix Google allows there
 RANGES: tuple[tuple[str, int, int], ...] = (
     ("network.subnets[].range", 4, 29),
@@ -131,6 +132,13 @@ def _references(settings: Settings) -> Iterator[str]:
         yield "cluster.services_range: must be another range than cluster.pods_range."
 
 
+def _labels(settings: Settings) -> Iterator[str]:
+    """What has no description is known as the platform's by its labels, of which one must stay when others change."""
+    for path, labels in expand(settings, "platform_labels"):
+        if isinstance(labels, dict) and labels.get(KNOWN_BY[0]) != KNOWN_BY[1]:
+            yield f"{path}: must have {KNOWN_BY[0]}: {KNOWN_BY[1]}, by which the platform knows its own; add it."
+
+
 def _unique(settings: Settings) -> Iterator[str]:
     for pattern in UNIQUE:
         found = list(expand(settings, pattern))
@@ -217,6 +225,7 @@ CHECKS: tuple[Callable[[Settings], Iterator[str]], ...] = (
     _other_ranges,
     _places,
     _references,
+    _labels,
     _unique,
     _nodes,
     _ports,

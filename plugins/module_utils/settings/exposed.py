@@ -63,10 +63,10 @@ def _weights(applications: Mapping[str, Any]) -> Iterator[str]:
             total = sum(target.get("weight", 0) for target in targets)
             if len(targets) > 1 and total != 100:
                 yield f"{ROOT}.{name}.{where}: the weights add up to {total}; make them 100."
-            if len(targets) == 1 and "weight" in targets[0]:
+            if len(targets) == 1 and targets[0].get("weight", 100) != 100:
                 yield (
                     f"{ROOT}.{name}.{where}: a single target takes all requests; "
-                    "leave its weight out, or add the target that takes the rest."
+                    "make its weight 100, or add the target that takes the rest."
                 )
 
 

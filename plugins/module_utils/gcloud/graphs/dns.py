@@ -10,6 +10,8 @@ from ..kinds.edge import RECORD, ZONE
 from ..model import MARK, Caller, Resource, Spec
 from .listing import listed
 
+OWN = ("managed-by", "platform")  # labels that stay while others change
+
 
 def stale_records(
     api: Caller, options: Mapping[str, Any], address: Resource, wanted: Sequence[Resource]
@@ -29,12 +31,13 @@ def stale_records(
     found: list[Resource] = []
     for zone in zones:
         others = []
-        place = {**params, "managedZone": zone.name}
-        for entry in listed(api, f"records of {zone.title}", "dns", "resourceRecordSets.list", place, "rrsets"):
+        for entry in _records(api, zone):
             title = f"{entry['type']} {entry['name']}"
-            if _leads_to(entry, at, zone.unwanted) and (zone.unwanted or title not in known):
+            if title in known and not zone.unwanted:
+                continue
+            if _leads_to(entry, at, zone.unwanted):
                 found.append(_gone(title, zone, address))
-            elif entry["type"] not in ("NS", "SOA") and (zone.unwanted or title not in known):
+            else:
                 others.append(title)
         if absent and others:
             raise PlatformError(
@@ -45,6 +48,14 @@ def stale_records(
                 hint="Move them to another zone, or remove them, then run this again.",
             )
     return [*found, *zones[1:]]
+
+
+def _records(api: Caller, zone: Resource) -> list[Spec]:
+    """The records of a zone but the two that Google puts at its top."""
+    place = {**zone.params, "managedZone": zone.name}
+    entries = listed(api, f"records of {zone.title}", "dns", "resourceRecordSets.list", place, "rrsets")
+    top = next((entry["name"] for entry in entries if entry["type"] == "SOA"), "")
+    return [entry for entry in entries if entry["type"] != "SOA" and (entry["type"], entry["name"]) != ("NS", top)]
 
 
 def _leads_to(entry: Spec, address: str, former: bool) -> bool:
@@ -75,11 +86,11 @@ def _address(api: Caller, project: str, name: str) -> str:
 
 def _former_zones(api: Caller, options: Mapping[str, Any]) -> list[str]:
     """The platform's own zones but the one in the options."""
-    labels = (options.get("labels") or {}).items()
+    labels = {key: value for key, value in (options.get("labels") or {}).items() if key in OWN} or options.get("labels")
     zones = listed(api, "DNS zones", "dns", "managedZones.list", {"project": options["project"]}, "managedZones")
     return [
         str(zone["name"])
         for zone in zones
-        if MARK in zone.get("description", "") and labels and labels <= (zone.get("labels") or {}).items()
+        if MARK in zone.get("description", "") and labels and labels.items() <= (zone.get("labels") or {}).items()
         if zone["name"] != options["dns_zone"]
     ]

@@ -329,6 +329,7 @@ def _routes(options: Mapping[str, Any]) -> list[Resource]:
                     "IPProtocol": "TCP",
                     "portRange": port,
                     "loadBalancingScheme": "EXTERNAL_MANAGED",
+                    "description": MARK,
                     "labels": labels,
                 }
             ),

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..kinds.iam import ACCOUNT_POLICY, PROJECT_POLICY, SERVICE_ACCOUNT, TUNNEL_POLICY, WEB_POLICY, WEB_ROLE
 from ..kinds.services import BATCH, PROJECT_SERVICES
-from ..model import Resource
+from ..model import MARK, Resource
 from .network import given
 
 TUNNEL_ROLE = "roles/iap.tunnelResourceAccessor"
@@ -31,7 +31,8 @@ def accounts_graph(options: Mapping[str, Any]) -> list[Resource]:
     graph: list[Resource] = []
     pairs: list[str] = []
     for account in options.get("accounts") or []:
-        spec = given({"displayName": account.get("display_name"), "description": account.get("description")})
+        text = account.get("description")
+        spec = given({"displayName": account.get("display_name"), "description": f"{text} ({MARK})" if text else MARK})
         made = Resource(SERVICE_ACCOUNT, account["name"], spec, params)
         graph.append(made)
         member = f"serviceAccount:{account['name']}@{options['project']}.iam.gserviceaccount.com"

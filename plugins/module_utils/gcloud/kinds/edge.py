@@ -206,6 +206,7 @@ FORWARDING_RULE = RestKind(
         Field("IPAddress", update=None, compare="create"),
         Field("IPProtocol", update=None, default="TCP"),
         Field("portRange", update=None, compare="create"),
+        Field("description", update=None, compare="create"),  # not in rules of earlier versions
         Field("loadBalancingScheme", update=None),
         Field("labels", update="labels", compare="map", on_create=False),
     ),

@@ -17,10 +17,13 @@ RANGES = (
 
 PEERING = "servicenetworking-googleapis-com"
 HELD = "Producer services"
-# Services that keep data and may be in a network by its private services access: docs "Configure private services
-# access", supported services.
+# APIs of services that may be in a network by its private services access: docs "Private services access", supported
+# services.
 PRODUCERS = frozenset(
-    {"alloydb", "apigee", "file", "looker", "lustre", "memcache", "memorystore", "netapp", "redis", "vmwareengine"}
+    {
+        *("aiplatform", "alloydb", "apigee", "backupdr", "cloudbuild", "file", "ids", "looker", "lustre", "memcache"),
+        *("memorystore", "ml", "netapp", "redis", "tpu", "vmwareengine", "workstations"),
+    }
 )
 OTHER_RULE = "Give the rule another name: the new one is made, and the old one removed."
 
@@ -201,7 +204,11 @@ class ServiceConnection(Kind):
         """Take the peering away, where nothing can be found any more that uses it."""
         if HELD not in error.message:
             return None
-        users = self._users(api, resource)
+        try:
+            users = self._users(api, resource)
+        except PlatformError as unknown:
+            error.hint = f"What else uses it could not be found out: {unknown}"
+            return None
         if users:
             error.hint = f"Remove what uses it or may do so, then run this again: {', '.join(users)}."
             return None
@@ -210,7 +217,7 @@ class ServiceConnection(Kind):
 
     @staticmethod
     def _users(api: Caller, resource: Resource) -> list[str]:
-        """Cloud SQL instances in the network, and APIs that are on of services which use such connections for data."""
+        """Cloud SQL instances in the network, and APIs that are on of other services which use such connections."""
         project = resource.params["project"]
         network = f"projects/{project}/global/networks/{resource.params['network']}"
         found = [
