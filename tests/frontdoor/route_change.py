@@ -31,7 +31,7 @@ def _push(service: str, path: str) -> None:
         "repository": "https://git.acme.example/platform/mlops-platform.git", "branch": "main",
         "username": "platform-bot", "password": os.environ["PLATFORM_GIT_TOKEN"],
         "message": f"Expose {path}", "author": "Ann <ann@acme.example>", "files": {"routes.yaml": text},
-        "seeds": {}, "owned_folders": [], "trees": [], "downloads": [], "archives": [],
+        "seeds": {}, "owned_folders": [], "trees": [], "downloads": [], "archives": [], "may_be_missing": False,
     }  # fmt: skip
     hand_off(options, check=False)
 

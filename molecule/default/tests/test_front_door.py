@@ -127,7 +127,7 @@ def commit(path: str, content: dict[str, Any]) -> str:
         "repository": REPOSITORY, "branch": "main", "username": "platform-bot",
         "password": os.environ["PLATFORM_GIT_TOKEN"], "message": "Expose applications",
         "author": "Ann <ann@acme.example>", "files": {path: yaml.safe_dump(content, sort_keys=False)},
-        "seeds": {}, "owned_folders": [], "trees": [], "downloads": [], "archives": [],
+        "seeds": {}, "owned_folders": [], "trees": [], "downloads": [], "archives": [], "may_be_missing": False,
     }  # fmt: skip
     return hand_off(options, check=False).revision
 
