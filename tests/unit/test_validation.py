@@ -163,6 +163,7 @@ CASES: list[Case] = [
     ({"edge": {"preview": ["xss-v33-stable", "xss-v33-stable"]}}, "edge.preview[1]", "more than once"),
     ({"edge": {"preview": "xss-v33-stable"}}, "edge.preview", "a list"),
     # versions and times
+    ({"cluster": {"security_group": "admins@acme.example"}}, "cluster.security_group", "gke-security-groups@"),
     ({"cluster": {"version": "v1.33"}}, "cluster.version", "1.33"),
     ({"data": {"database": {"version": "15"}}}, "data.database.version", "POSTGRES_15"),
     ({"data": {"database": {"backup_start": "2am"}}}, "data.database.backup_start", "02:00"),

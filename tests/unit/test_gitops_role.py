@@ -1,0 +1,50 @@
+"""What the role gitops works out from the settings, and when it speaks up."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import yaml
+
+from .settings import ROOT, filled
+
+ROLE = ROOT / "roles" / "gitops"
+
+
+def variable(name: str, changes: dict[str, Any], **more: Any) -> Any:
+    """A variable of the role with *changes* to the settings; `more` are further variables."""
+    return filled(yaml.safe_load((ROLE / "vars" / "main.yml").read_text())[name], changes, **more)
+
+
+def task(file: str, words: str) -> dict[str, Any]:
+    """The one task of the role in whose name the words are."""
+    tasks: list[dict[str, Any]] = yaml.safe_load((ROLE / "tasks" / file).read_text())
+    (found,) = [item for item in tasks if words in item["name"]]
+    return found
+
+
+def project(*members: str) -> dict[str, Any]:
+    return {"owner": {"team": "t", "contact": "a@acme.example"}, "access": {"viewers": list(members)}}
+
+
+GROUP = "gke-security-groups@acme.example"
+
+
+@pytest.mark.parametrize(
+    ("projects", "security_group", "said"),
+    [
+        ({"a": project("group:g@acme.example", "user:u@acme.example")}, "", True),
+        ({"a": project("group:g@acme.example")}, GROUP, False),
+        ({"a": project("user:u@acme.example"), "b": {"owner": {}}}, "", False),
+    ],
+)
+def test_groups_that_the_cluster_does_not_hear_of_are_named(
+    projects: dict[str, Any], security_group: str, said: bool
+) -> None:
+    changes = {"gitops": {"projects": projects}, "cluster": {"security_group": security_group}}
+    # laid over the defaults, there is the sandbox, too; here only these count
+    changes["gitops_settings"] = {"projects": projects}
+    groups = variable("__gitops_groups", changes)
+    conditions = task("repository.yml", "count for nothing")["when"]
+    assert all(filled(f"{{{{ {one} }}}}", changes, __gitops_groups=groups) for one in conditions) is said
