@@ -178,6 +178,18 @@ def test_mlflow_takes_changes_from_its_own_pages_only(tmp_path: Path) -> None:
     assert mlflow_arguments("cors-allowed-origins", {**MLFLOW, "hosts": []}, tmp_path) == []
 
 
+def test_mlflow_starts_anew_when_its_secret_changes(tmp_path: Path) -> None:
+    """It reads the Secret when it starts, and Argo CD starts nothing of which Git says the same as before."""
+    pods = [
+        render("mlflow", {**MLFLOW, "databaseRevision": f"{version}@10.40.0.3"}, tmp_path)["Deployment", "mlflow"][
+            "spec"
+        ]["template"]
+        for version in (1, 1, 2)
+    ]
+    assert pods[0] == pods[1]
+    assert pods[1]["metadata"] != pods[2]["metadata"]
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from .settings import ROOT, filled
+from .settings import ROOT, filled, rendered
 
 ROLE = ROOT / "roles" / "gitops"
 
@@ -48,3 +48,18 @@ def test_groups_that_the_cluster_does_not_hear_of_are_named(
     groups = variable("__gitops_groups", changes)
     conditions = task("repository.yml", "count for nothing")["when"]
     assert all(filled(f"{{{{ {one} }}}}", changes, __gitops_groups=groups) for one in conditions) is said
+
+
+def test_what_git_says_of_mlflow_changes_with_its_databases_secret_and_holds_no_secret() -> None:
+    """Argo CD rolls out what changes in Git; the Secret is not there."""
+    pins = {"mlflow": {"image": "ghcr.io/mlflow/mlflow", "tag": "v3"}}
+
+    def said(address: str, **secret: str) -> dict[str, Any]:
+        more = {"__gitops_pins": pins, "__gitops_database": address, "__gitops_secret": secret}
+        (values,) = rendered("values/mlflow.yaml.j2", {}, **more)
+        return dict(values)
+
+    told = [said("10.40.0.3", version="1"), said("10.40.0.3", version="2"), said("10.40.0.4", version="2"), said("")]
+    assert len({str(values["databaseRevision"]) for values in told}) == len(told)
+    assert told[0]["databaseRevision"] == "1@10.40.0.3"
+    assert task("secrets.yml", "address of MLflow's database")["register"] == "__gitops_secret"
