@@ -64,6 +64,13 @@ def filled(template: str, changes: dict[str, Any] | None = None, **more: Any) ->
     return Templar(loader=loader, variables={**settings(changes), **more}).template(trust_as_template(template))
 
 
+def role_variable(role: str, name: str, changes: dict[str, Any], **more: Any) -> Any:
+    """A variable of a role's own, made from the settings with *changes*; `more` are further variables."""
+    own = yaml.safe_load((ROOT / "roles" / role / "vars" / "main.yml").read_text())
+    others = {key: trust_as_template(value) if isinstance(value, str) else value for key, value in own.items()}
+    return filled(own[name], changes, **{**others, "role_path": str(ROOT / "roles" / role), **more})
+
+
 def found(changes: dict[str, Any] | None = None, inventory: str = "rehearsal") -> list[str]:
     """The problems of those settings."""
     return problems(settings(changes, inventory), OPTIONS)

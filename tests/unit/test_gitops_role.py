@@ -7,14 +7,9 @@ from typing import Any
 import pytest
 import yaml
 
-from .settings import ROOT, filled, rendered
+from .settings import ROOT, filled, rendered, role_variable
 
 ROLE = ROOT / "roles" / "gitops"
-
-
-def variable(name: str, changes: dict[str, Any], **more: Any) -> Any:
-    """A variable of the role with *changes* to the settings; `more` are further variables."""
-    return filled(yaml.safe_load((ROLE / "vars" / "main.yml").read_text())[name], changes, **more)
 
 
 def task(file: str, words: str) -> dict[str, Any]:
@@ -45,7 +40,7 @@ def test_groups_that_the_cluster_does_not_hear_of_are_named(
     changes = {"gitops": {"projects": projects}, "cluster": {"security_group": security_group}}
     # laid over the defaults, there is the sandbox, too; here only these count
     changes["gitops_settings"] = {"projects": projects}
-    groups = variable("__gitops_groups", changes)
+    groups = role_variable("gitops", "__gitops_groups", changes)
     conditions = task("repository.yml", "count for nothing")["when"]
     assert all(filled(f"{{{{ {one} }}}}", changes, __gitops_groups=groups) for one in conditions) is said
 
