@@ -9,6 +9,8 @@ short_description: Wait until Argo CD has deployed what Git says
 version_added: "0.1.0"
 description:
   - Waits until every Application in the namespace is Synced and Healthy, and says of each that isn't what it lacks.
+  - Says, too, which ApplicationSets Argo CD can make nothing of (condition C(ErrorOccurred)), such as for one file that
+    is no YAML.
   - Changes nothing in the cluster, apart from asking for a comparison (O(refresh)).
 author: MLOps platform
 options:
@@ -50,7 +52,9 @@ EXAMPLES = r"""
 
 RETURN = r"""
 applications:
-  description: What each Application lacks, by name; an empty text means that it is done. O(others) are among them.
+  description:
+    - What each Application lacks, by name; an empty text means that it is done. O(others) are among them.
+    - Of an ApplicationSet that works no more, the error, by C(applicationset NAME).
   returned: success
   type: dict
 """

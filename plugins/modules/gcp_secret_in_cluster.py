@@ -8,7 +8,7 @@ module: gcp_secret_in_cluster
 short_description: Put a value of Secret Manager into a Secret of the cluster
 version_added: "0.1.0"
 description:
-  - Reads the latest version of a secret and writes it, inside texts if wanted, into a Kubernetes Secret.
+  - Reads the newest enabled version of a secret and writes it, inside texts if wanted, into a Kubernetes Secret.
   - The value is in no fact, log, difference or argument. Other keys of the Secret are left alone.
 author: MLOps platform
 extends_documentation_fragment: [gcloud]
@@ -48,6 +48,10 @@ keys:
   returned: success
   type: list
   elements: str
+version:
+  description: Number of the secret's version whose value it is.
+  returned: success
+  type: str
 """
 
 from ansible.module_utils.basic import AnsibleModule
@@ -65,7 +69,8 @@ def main() -> None:
     options = module.params
     namespace, name = options["namespace"], options["name"]
     try:
-        wanted = fill(options["data"], read_secret(make_api(module), options["project"], options["secret"]))
+        value, version = read_secret(make_api(module), options["project"], options["secret"])
+        wanted = fill(options["data"], value)
         cluster = Cluster(options["kubeconfig"])
         there = cluster.secret(namespace, name)
         keys = changed_keys(wanted, there)
@@ -80,7 +85,7 @@ def main() -> None:
     title = f"Secret {namespace}/{name}"
     shown = "".join(f"{key}: (secret)\n" for key in keys)
     difference = {"before_header": title, "after_header": title, "before": "", "after": shown}
-    module.exit_json(changed=bool(keys), keys=keys, diff=difference if keys else {})
+    module.exit_json(changed=bool(keys), keys=keys, version=version, diff=difference if keys else {})
 
 
 if __name__ == "__main__":

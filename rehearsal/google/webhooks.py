@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from .core import Cloud, Request, Response, lineage
@@ -28,7 +29,7 @@ def answer(cloud: Cloud, request: Request) -> Response:
     if not isinstance(review, dict) or not cluster.startswith("projects/"):
         return Response({"error": "a review is wanted, at /_webhooks/<kind>/projects/P/locations/L/clusters/C"}, 400)
     if kind == "authenticate":
-        status = _authenticate(cloud, review)
+        status = _authenticate(cloud, review, cluster)
     elif kind == "authorize":
         status = _authorize(cloud, review, cluster.split("/")[1])
     else:
@@ -36,12 +37,21 @@ def answer(cloud: Cloud, request: Request) -> Response:
     return Response({"apiVersion": review.get("apiVersion"), "kind": review.get("kind"), "status": status})
 
 
-def _authenticate(cloud: Cloud, review: dict[str, Any]) -> dict[str, Any]:
+def _authenticate(cloud: Cloud, review: dict[str, Any], cluster: str) -> dict[str, Any]:
     principal = cloud.identities.identify(review.get("spec", {}).get("token", ""))
     if principal is None:
         return {"authenticated": False}
-    user = {"username": principal.email, "uid": principal.email, "groups": ["system:authenticated", *principal.groups]}
-    return {"authenticated": True, "user": user}
+    groups = ["system:authenticated", *_told(cloud, cluster, principal.groups)]
+    return {"authenticated": True, "user": {"username": principal.email, "uid": principal.email, "groups": groups}}
+
+
+def _told(cloud: Cloud, cluster: str, groups: Iterable[str]) -> list[str]:
+    """Those of somebody's groups that the API server hears of: the ones nested in the cluster's security group."""
+    with cloud.store.transaction() as tx:
+        found = tx.get("container.clusters", cluster)
+        config = found.body.get("authenticatorGroupsConfig", {}) if found else {}
+        security = tx.get("world.groups", str(config.get("securityGroup"))) if config.get("enabled") else None
+    return [group for group in groups if security and group in security.body["members"]]
 
 
 def _authorize(cloud: Cloud, review: dict[str, Any], project: str) -> dict[str, Any]:

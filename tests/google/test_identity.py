@@ -10,6 +10,7 @@ import pytest
 import requests
 
 from rehearsal.google.directory import CloudDirectory
+from rehearsal.google.store import Record
 from rehearsal.google.substrate import NullSubstrate
 from rehearsal.google.testing import NUMBER, PROJECT, Emulator, running
 from tests.google.test_core import enable
@@ -69,6 +70,34 @@ def test_without_annotation_a_pod_is_its_own_principal(pods: tuple[Emulator, Nul
     principal = cloud.cloud.identities.identify(token)
     assert principal is not None
     assert principal.email.endswith(f"/workloadIdentityPools/{PROJECT}.svc.id.goog/subject/ns/mlflow/sa/mlflow")
+
+
+def told(cloud: Emulator, email: str) -> list[str]:
+    """The groups that the API server of the cluster hears of."""
+    review = {"spec": {"token": cloud.token(email)}}
+    status, answer = cloud.request("POST", f"/_webhooks/authenticate/{CLUSTER}", review, email=None)
+    assert status == 200
+    assert answer["status"]["user"]["username"] == email
+    return [group for group in answer["status"]["user"]["groups"] if group != "system:authenticated"]
+
+
+def test_a_cluster_hears_of_the_groups_in_its_security_group_alone(tmp_path: Path) -> None:
+    groups = {
+        "ml-team-fraud@acme.example": ["bob@acme.example"],
+        "lunch@acme.example": ["bob@acme.example"],
+        "gke-security-groups@acme.example": ["ml-team-fraud@acme.example"],
+    }
+    config = {"enabled": True, "securityGroup": "gke-security-groups@acme.example"}
+    with running(tmp_path, groups=groups) as cloud:
+        for body, heard in (
+            ({}, []),
+            ({"authenticatorGroupsConfig": {"enabled": False}}, []),
+            ({"authenticatorGroupsConfig": config}, ["ml-team-fraud@acme.example"]),
+            ({"authenticatorGroupsConfig": {**config, "securityGroup": "gke-security-groups@other.example"}}, []),
+        ):
+            with cloud.cloud.store.transaction() as tx:
+                tx.put(Record("container.clusters", CLUSTER, body))
+            assert told(cloud, "bob@acme.example") == heard
 
 
 def machine(cloud: Emulator, tags: list[str]) -> None:

@@ -11,6 +11,8 @@ import pytest
 from plugins.module_utils.gcloud.errors import PlatformError
 from plugins.module_utils.gcloud.graphs.data import data_graph
 from plugins.module_utils.gcloud.graphs.network import network_graph
+from plugins.module_utils.gitops.errors import HandOffError
+from plugins.module_utils.gitops.secrets import read_secret
 
 from .conftest import Google
 
@@ -124,6 +126,27 @@ def test_a_new_version_of_the_secret_becomes_the_password(place: Google) -> None
     place.api.call("secretmanager", "projects.secrets.addVersion", {"parent": secret(place, SECRET)}, body)
     (done,) = place.lifecycle(graph, database())
     assert done == "update database user mlflow: passwordVersion: '1' -> '2'"
+
+
+def test_the_cluster_gets_the_version_that_is_the_password(place: Google) -> None:
+    """Google refuses `latest` while the newest version is disabled, which is how a rotation is taken back."""
+    place.apply(graph, database())
+    first = value(place, SECRET).encode()
+    assert read_secret(place.api, place.project, SECRET) == (first, "1")
+    body = {"payload": {"data": base64.b64encode(b"another-password").decode()}}
+    place.api.call("secretmanager", "projects.secrets.addVersion", {"parent": secret(place, SECRET)}, body)
+    assert read_secret(place.api, place.project, SECRET) == (b"another-password", "2")
+    place.apply(graph, database())
+    newest = {"name": f"{secret(place, SECRET)}/versions/2"}
+    place.api.call("secretmanager", "projects.secrets.versions.disable", newest, {})
+    (done,) = place.lifecycle(graph, database())
+    assert done == "update database user mlflow: passwordVersion: '2' -> '1'"
+    assert read_secret(place.api, place.project, SECRET) == (first, "1")
+    only = {"name": f"{secret(place, SECRET)}/versions/1"}
+    place.api.call("secretmanager", "projects.secrets.versions.disable", only, {})
+    for name in (SECRET, "no-such-secret"):
+        with pytest.raises(HandOffError, match=f"no value for {name}"):
+            read_secret(place.api, place.project, name)
 
 
 def test_two_instances_may_hold_databases_and_users_of_one_name(place: Google) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -176,6 +178,62 @@ def test_mlflow_takes_changes_from_its_own_pages_only(tmp_path: Path) -> None:
     (origins,) = mlflow_arguments("cors-allowed-origins", {**MLFLOW, "hosts": hosts}, tmp_path)
     assert origins == ["https://mlflow.ml.example.com", "https://models.example.com"]
     assert mlflow_arguments("cors-allowed-origins", {**MLFLOW, "hosts": []}, tmp_path) == []
+
+
+def test_mlflow_starts_anew_when_its_secret_changes(tmp_path: Path) -> None:
+    """It reads the Secret when it starts, and Argo CD starts nothing of which Git says the same as before."""
+    pods = [
+        render("mlflow", {**MLFLOW, "databaseRevision": f"{version}@10.40.0.3"}, tmp_path)["Deployment", "mlflow"][
+            "spec"
+        ]["template"]
+        for version in (1, 1, 2)
+    ]
+    assert pods[0] == pods[1]
+    assert pods[1]["metadata"] != pods[2]["metadata"]
+
+
+def test_the_database_is_upgraded_before_anything_of_a_new_version_is_rolled_out(tmp_path: Path) -> None:
+    """A server crash-loops on a schema of another version, and upgrades none that has tables."""
+    objects = render("mlflow", MLFLOW, tmp_path)
+    job, server = objects["Job", "mlflow-upgrade"], objects["Deployment", "mlflow"]["spec"]["template"]
+    notes = {
+        "argocd.argoproj.io/hook": "PreSync",
+        "argocd.argoproj.io/hook-delete-policy": "BeforeHookCreation",
+    }
+    assert job["metadata"]["annotations"] == notes
+    pod = job["spec"]["template"]
+    (container,), (other,) = pod["spec"]["containers"], server["spec"]["containers"]
+    for key in ("image", "env", "securityContext"):
+        assert container[key] == other[key]
+    assert pod["spec"]["securityContext"] == server["spec"]["securityContext"]
+    assert pod["spec"]["automountServiceAccountToken"] is False
+
+
+def test_the_upgrade_needs_nothing_that_comes_with_the_same_sync(tmp_path: Path) -> None:
+    objects = render("mlflow", MLFLOW, tmp_path)
+    pod = objects["Job", "mlflow-upgrade"]["spec"]["template"]
+    assert "serviceAccountName" not in pod["spec"]
+    service = objects["Service", "mlflow"]["spec"]["selector"]
+    assert not service.items() <= pod["metadata"]["labels"].items(), "it would get the server's requests"
+    policies = [item["spec"]["policyTypes"] for (kind, _), item in objects.items() if kind == "NetworkPolicy"]
+    assert policies == [["Ingress"]], "the upgrade must reach the database"
+
+
+def test_the_upgrade_calls_mlflows_own_command_with_the_address_in_no_argument(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    called: list[list[str]] = []
+    db = ModuleType("mlflow.db")
+    db.commands = called.append  # type: ignore[attr-defined]  # a double
+    monkeypatch.setitem(sys.modules, "mlflow", ModuleType("mlflow"))
+    monkeypatch.setitem(sys.modules, "mlflow.db", db)
+    monkeypatch.setenv("MLFLOW_BACKEND_STORE_URI", "postgresql://u:secret@h/d")
+    (container,) = render("mlflow", MLFLOW, tmp_path)["Job", "mlflow-upgrade"]["spec"]["template"]["spec"]["containers"]
+    assert container["command"] == ["python3", "-c"]
+    (program,) = container["args"]
+    assert "$" not in program, "Kubernetes would put a variable's value among the arguments"
+    exec(program, {})  # noqa: S102  # the chart's own
+    assert called == [["upgrade", "postgresql://u:secret@h/d"]]
 
 
 @pytest.mark.parametrize(

@@ -41,13 +41,13 @@ def settings(changes: dict[str, Any] | None = None, inventory: str = "rehearsal"
         **(changes or {}),
     }
     templar = Templar(loader=loader, variables=raw)
-    filled: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     for name in set(raw) & set(OPTIONS):
         try:
-            filled[name] = templar.template(raw[name])
+            values[name] = templar.template(raw[name])
         except AnsibleError:  # what a test broke may leave other settings without a value
-            filled[name] = None
-    return {**raw, **filled}
+            values[name] = None
+    return {**raw, **values}
 
 
 def rendered(template: str, changes: dict[str, Any], **more: Any) -> Any:
@@ -56,6 +56,19 @@ def rendered(template: str, changes: dict[str, Any], **more: Any) -> Any:
     templar = Templar(loader=loader, variables={**settings(changes), **more})
     lookup = trust_as_template(f"{{{{ lookup('ansible.builtin.template', '{ROOT}/platform/{template}') }}}}")
     return list(yaml.safe_load_all(str(templar.template(lookup))))
+
+
+def filled(template: str, changes: dict[str, Any] | None = None, **more: Any) -> Any:
+    """What a template becomes with *changes* to the settings; `more` are further variables."""
+    loader, _ = _variables("rehearsal")
+    return Templar(loader=loader, variables={**settings(changes), **more}).template(trust_as_template(template))
+
+
+def role_variable(role: str, name: str, changes: dict[str, Any], **more: Any) -> Any:
+    """A variable of a role's own, made from the settings with *changes*; `more` are further variables."""
+    own = yaml.safe_load((ROOT / "roles" / role / "vars" / "main.yml").read_text())
+    others = {key: trust_as_template(value) if isinstance(value, str) else value for key, value in own.items()}
+    return filled(own[name], changes, **{**others, "role_path": str(ROOT / "roles" / role), **more})
 
 
 def found(changes: dict[str, Any] | None = None, inventory: str = "rehearsal") -> list[str]:

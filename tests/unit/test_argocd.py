@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -18,12 +19,16 @@ def application(name: str, sync: str = "Synced", health: str = "Healthy", **stat
 class Cluster:
     """Answers with one list after the other, the last one for good."""
 
-    def __init__(self, *answers: list[dict[str, Any]]) -> None:
+    def __init__(self, *answers: list[dict[str, Any]], sets: Sequence[dict[str, Any]] = ()) -> None:
         self.answers = list(answers)
+        self.sets = list(sets)
         self.refreshed: list[str] = []
 
     def applications(self, _: str) -> list[dict[str, Any]]:
         return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+
+    def application_sets(self, _: str) -> list[dict[str, Any]]:
+        return self.sets
 
     def refresh_application(self, _: str, name: str) -> None:
         self.refreshed.append(name)
@@ -78,6 +83,43 @@ def test_a_team_s_mistake_does_not_hold_up_the_platform_and_is_told() -> None:
     for given in ({"others": []}, {"others": ["projects"], "expected": ["project-a"]}):
         with pytest.raises(HandOffError, match="project-a: Unknown"):
             wait(Cluster(applications), **given)
+
+
+def application_set(status: str, project: str = "projects") -> dict[str, Any]:
+    conditions = [
+        {"type": "ErrorOccurred", "status": status, "message": "unable to parse projects/x.yaml"},
+        {"type": "ParametersGenerated", "status": "True", "message": "fine"},
+    ]
+    spec = {"template": {"spec": {"project": project}}}
+    return {"metadata": {"name": "projects"}, "spec": spec, "status": {"conditions": conditions}}
+
+
+BROKEN = "applicationset projects"
+
+
+def test_a_set_that_makes_nothing_any_more_is_told_and_holds_up_nothing_of_the_platform() -> None:
+    """Argo CD says so nowhere else: with one file that is no YAML, the Applications of all others stay as they were."""
+    cluster = Cluster([application("platform")], sets=[application_set("True")])
+    state = wait(cluster, others=["projects"])
+    assert state["platform"] == ""
+    assert "unable to parse projects/x.yaml" in state[BROKEN]
+    assert "fine" not in state[BROKEN]
+
+
+def test_a_new_project_that_a_broken_set_does_not_make_fails_with_its_reason() -> None:
+    cluster = Cluster([application("platform")], sets=[application_set("True")])
+    with pytest.raises(HandOffError, match=rf"(?s){BROKEN}: .*projects/x\.yaml.*project-a: not there yet"):
+        wait(cluster, expected=["project-a"], others=["projects"])
+
+
+def test_a_broken_set_of_the_platforms_own_fails() -> None:
+    with pytest.raises(HandOffError, match="unable to parse"):
+        wait(Cluster([application("platform")], sets=[application_set("True", "platform")]), others=["projects"])
+
+
+@pytest.mark.parametrize("found", [application_set("False"), {"metadata": {"name": "projects"}}])
+def test_a_set_that_works_is_not_spoken_of(found: dict[str, Any]) -> None:
+    assert wait(Cluster([application("platform")], sets=[found]), others=["projects"]) == {"platform": ""}
 
 
 def test_it_waits_until_all_are_done(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,11 @@ import pytest
 from .settings import found, rendered, settings
 
 OPERATORS = ["group:platform-admins@acme.example"]
-PINS = {"mlflow": {"image": "ghcr.io/mlflow/mlflow", "tag": "v3"}}
+MADE: dict[str, Any] = {
+    "__gitops_pins": {"mlflow": {"image": "ghcr.io/mlflow/mlflow", "tag": "v3"}},
+    "__gitops_database": "10.40.0.3",
+    "__gitops_secret": {"version": "1"},
+}
 
 
 def exposed(**hosts: str) -> dict[str, Any]:
@@ -17,7 +21,7 @@ def exposed(**hosts: str) -> dict[str, Any]:
 
 
 def mlflow_hosts(changes: dict[str, Any]) -> list[str]:
-    (values,) = rendered("values/mlflow.yaml.j2", changes, __gitops_pins=PINS)
+    (values,) = rendered("values/mlflow.yaml.j2", changes, **MADE)
     return list(values["hosts"])
 
 

@@ -45,6 +45,10 @@ def rule(**more: Any) -> dict[str, Any]:
     return {"network": {"firewall_rules": [{**RULE, **more}]}}
 
 
+def project(**more: Any) -> dict[str, Any]:
+    return {"gitops": {"projects": {"a": {"owner": {"team": "t", "contact": "a@b.c"}, **more}}}}
+
+
 def window(**more: Any) -> dict[str, Any]:
     return {"cluster": {"maintenance": more}}
 
@@ -132,6 +136,16 @@ CASES: list[Case] = [
     ({"gitops": {"poll_seconds": 1}}, "gitops.poll_seconds", "from 10"),
     ({"gitops": {"project_prefix": "Project-"}}, "gitops.project_prefix", "lower-case"),
     ({"gitops": {"projects": {"My_Project": {}}}}, "gitops.projects.My_Project", "lower-case"),
+    ({"gitops": {"projects": {"a": {}}}}, "gitops.projects.a", "'owner' is a required property"),
+    (project(size="huge"), "gitops.projects.a.size", "'huge' is not one of"),
+    (project(acess={}), "gitops.projects.a", "unknown key acess; possible are access, network, owner"),
+    (
+        project(access={"admins": ["domain:acme.example"]}),
+        "gitops.projects.a.access.admins[0]",
+        "charts/project/values",
+    ),
+    (project(owner={"team": "t", "contact": "nobody"}), "gitops.projects.a.owner.contact", "'nobody' is not possible"),
+    ({"gitops": {"projects": {"a": "x"}}}, "gitops.projects.a", "is not of type 'object'"),
     ({"gitops_token": ""}, "gitops_token", "set the environment variable PLATFORM_GIT_TOKEN"),
     ({"gitops_token": "token\n"}, "gitops_token", "line ends"),
     ({"gitops_read_token": " token"}, "gitops_read_token", "line ends"),
@@ -165,6 +179,7 @@ CASES: list[Case] = [
     ({"edge": {"preview": ["xss-v33-stable", "xss-v33-stable"]}}, "edge.preview[1]", "more than once"),
     ({"edge": {"preview": "xss-v33-stable"}}, "edge.preview", "a list"),
     # versions and times
+    ({"cluster": {"security_group": "admins@acme.example"}}, "cluster.security_group", "gke-security-groups@"),
     ({"cluster": {"version": "v1.33"}}, "cluster.version", "1.33"),
     ({"data": {"database": {"version": "15"}}}, "data.database.version", "POSTGRES_15"),
     ({"data": {"database": {"backup_start": "2am"}}}, "data.database.backup_start", "02:00"),
@@ -242,6 +257,30 @@ def test_the_example_needs_nothing_but_what_is_marked_required() -> None:
     assert [line.split(":")[0] for line in found(inventory="example")] == ["platform_project"]
 
 
+@pytest.mark.parametrize(
+    ("operators", "admins", "contact"),
+    [
+        (["group:a@acme.example", "user:b@acme.example"], 2, "a@acme.example"),
+        (["serviceAccount:robot@p.iam.gserviceaccount.com", "user:b@acme.example"], 1, "b@acme.example"),
+        (
+            ["domain:acme.example", "principalSet://iam.googleapis.com/locations/global/x"],
+            0,
+            "platform@ml.acme.example",
+        ),
+    ],
+)
+def test_the_sandbox_has_of_the_platforms_members_those_that_a_project_may_have(
+    operators: list[str], admins: int, contact: str
+) -> None:
+    changes = {"platform_operators": operators, "platform_users": [*operators, "domain:acme.example"]}
+    if operators[0].startswith("domain"):
+        changes["platform_users"] = operators
+    assert found(changes) == []
+    sandbox = settings(changes)["gitops_settings"]["projects"]["sandbox"]
+    assert sandbox["owner"]["contact"] == contact
+    assert len(sandbox["access"]["admins"]) == len(sandbox["access"]["editors"]) == admins
+
+
 def test_all_problems_are_told_at_once_and_each_once() -> None:
     lines = found({"platform_domain": "X", "cluster": {"name": "c" * 41, "typo": 1}, "network": {"mtu": 1}})
     assert len(lines) == len(set(lines)) == 4, lines
@@ -287,7 +326,7 @@ GOOD = {"to": [{"service": "mlflow.mlflow", "port": 80}]}
     [
         ({"a": {}}, "ingress.applications.a", "'to' is a required property"),
         ({"a": {"to": [{"service": "mlflow", "port": 80}]}}, "ingress.applications.a.to[0].service", "'mlflow'"),
-        ({"a": {**GOOD, "hots": "x"}}, "ingress.applications.a", "possible are clients"),
+        ({"a": {**GOOD, "hots": "x"}}, "ingress.applications.a", "unknown key hots; possible are clients"),
         (
             {"a": {**GOOD, "clients": {"only": ["10.0.0.0/99"]}}},
             "ingress.applications.a.clients.only[0]",

@@ -33,6 +33,10 @@ def test_argo_cd_has_deployed_everything(cluster: client.ApiClient) -> None:
     assert {name: state for name, state in states.items() if state != ("Synced", "Healthy")} == {}
 
 
+def test_mlflows_database_was_brought_to_the_servers_version(cluster: client.ApiClient) -> None:
+    assert client.BatchV1Api(cluster).read_namespaced_job("mlflow-upgrade", "mlflow").status.succeeded == 1
+
+
 def may(person: client.ApiClient, verb: str, resource: str, namespace: str) -> bool:
     """Whether the API server would let that person do it; resources are written as kubectl writes them."""
     kind, _, part = resource.partition("/")

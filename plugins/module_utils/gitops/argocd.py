@@ -57,6 +57,30 @@ def apart(applications: Iterable[Mapping[str, Any]], projects: Collection[str], 
     } - set(expected)
 
 
+def broken_sets(sets: Iterable[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
+    """The ApplicationSets that work no more, by what they are called in a report.
+
+    One file that is no YAML is enough: Argo CD then makes and changes no Application of any other file either.
+    """
+    return {f"applicationset {item['metadata']['name']}": item for item in sets if set_error(item)}
+
+
+def set_error(item: Mapping[str, Any]) -> str:
+    """What Argo CD says of an ApplicationSet that it can make nothing of; empty otherwise."""
+    conditions = (item.get("status") or {}).get("conditions") or []
+    said = [
+        str(condition.get("message") or condition.get("reason"))
+        for condition in conditions
+        if condition.get("type") == "ErrorOccurred" and condition.get("status") == "True"
+    ]
+    return f"makes and changes no Application until this is mended: {'; '.join(said)}" if said else ""
+
+
+def set_project(item: Mapping[str, Any]) -> str:
+    """The AppProject of the Applications that an ApplicationSet makes."""
+    return str(((item.get("spec") or {}).get("template") or {}).get("spec", {}).get("project", ""))
+
+
 def overdue(application: Mapping[str, Any]) -> bool:
     """Whether all of it is as Git says and its health alone is open: Argo CD may have missed the last event.
 
@@ -113,7 +137,8 @@ def wait(
     """Waits until every Application is done, and returns the last report.
 
     Those of the AppProjects `others` are in the report too, but waited for only where they are expected: a team's
-    mistake in its own part is not to hold up the platform.
+    mistake in its own part is not to hold up the platform. So are ApplicationSets that work no more, and those of
+    `others` count only while something expected isn't there, which may be for them to make.
     What is only Progressing is looked at again each NUDGE_SECONDS.
     `root` is the Application that holds the others; with `refresh` they count once compared with Git after this began.
     Raises HandOffError after `timeout` seconds with what each unfinished Application lacks.
@@ -127,6 +152,10 @@ def wait(
         missing = comparison.missing(applications) - theirs if comparison else set()
         state = report(applications, names, root, revision)
         state |= {name: state.get(name) or "not compared with Git since" for name in missing}
+        broken = broken_sets(cluster.application_sets(namespace))
+        state |= {name: set_error(item) for name, item in broken.items()}
+        if {application["metadata"]["name"] for application in applications} >= set(names):
+            theirs |= {name for name, item in broken.items() if set_project(item) in others}
         open_ones = {name: reason for name, reason in state.items() if reason and name not in theirs}
         now = time.monotonic()
         if not open_ones:

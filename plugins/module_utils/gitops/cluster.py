@@ -77,9 +77,16 @@ class Cluster:
 
     def applications(self, namespace: str) -> list[dict[str, Any]]:
         """All Argo CD Applications of the namespace."""
+        return self._listed(namespace, "applications", "Applications")
+
+    def application_sets(self, namespace: str) -> list[dict[str, Any]]:
+        """All Argo CD ApplicationSets of the namespace."""
+        return self._listed(namespace, "applicationsets", "ApplicationSets")
+
+    def _listed(self, namespace: str, plural: str, what: str) -> list[dict[str, Any]]:
         call: Callable[..., Any] = self._custom.list_namespaced_custom_object
-        kind = ("argoproj.io", "v1alpha1", namespace, "applications")
-        items: list[dict[str, Any]] = self._call("list Applications", call, *kind)["items"]
+        kind = ("argoproj.io", "v1alpha1", namespace, plural)
+        items: list[dict[str, Any]] = self._call(f"list {what}", call, *kind)["items"]
         return items
 
     def refresh_application(self, namespace: str, name: str) -> None:

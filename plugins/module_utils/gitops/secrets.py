@@ -7,23 +7,27 @@ import urllib.parse
 from collections.abc import Mapping
 
 from ..gcloud.clients import Api
+from ..gcloud.kinds.data import newest_version
 from .errors import HandOffError
 
 VALUE, URL_VALUE = "{value}", "{value_url}"
 
 
-def read_secret(api: Api, project: str, name: str) -> bytes:
-    """The latest version of the secret `name`.
+def read_secret(api: Api, project: str, name: str) -> tuple[bytes, str]:
+    """The value of the secret `name` that is in use, and the number of its version.
 
+    It is the version that the role data_stores makes the password, too: the newest enabled one.
     Raises HandOffError when there's none; PlatformError for anything else that Google refuses.
     """
-    path = f"projects/{project}/secrets/{name}/versions/latest"
-    answer = api.get("secretmanager", "projects.secrets.versions.access", {"name": path})
+    secret = f"projects/{project}/secrets/{name}"
+    version = newest_version(api, secret)
+    path = {"name": f"{secret}/versions/{version}"}
+    answer = api.get("secretmanager", "projects.secrets.versions.access", path) if version else None
     if answer is None:
         raise HandOffError(
             f"Secret Manager has no value for {name} in project {project}", "Run the role data_stores first."
         )
-    return base64.b64decode(answer["payload"]["data"])
+    return base64.b64decode(answer["payload"]["data"]), version
 
 
 def fill(templates: Mapping[str, str], value: bytes) -> dict[str, bytes]:

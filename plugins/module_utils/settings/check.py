@@ -12,6 +12,7 @@ import yaml
 from .cross import check_cross
 from .exposed import check_exposed
 from .maintenance import check_maintenance
+from .projects import check_projects
 from .rules import check_rules
 from .spec import Options, check_value
 
@@ -40,6 +41,7 @@ def problems(variables: Mapping[str, Any], options: Options) -> list[str]:
         *_causes(settings),
         *check_cross(settings),
         *check_exposed(settings),
+        *check_projects(settings),
         *check_maintenance(settings),
         *_misspelt(variables, options),
     ]

@@ -2,24 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator, Mapping
-from functools import cache
-from pathlib import Path
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-import jsonschema
+from .schema import misfits, plain
 
-SCHEMA = Path(__file__).resolve().parents[3] / "platform" / "charts" / "ingress" / "values.schema.json"
 ROOT = "ingress.applications"
-
-
-@cache
-def _validator() -> jsonschema.Draft7Validator:
-    # Only to Python is `$` also the place before a last line break; Helm would refuse what has one.
-    whole = json.loads(SCHEMA.read_text().replace('$"', '\\\\Z"'))
-    part = {"definitions": whole["definitions"], **whole["properties"]["applications"]}
-    return jsonschema.Draft7Validator(part)
 
 
 def check_exposed(settings: Mapping[str, Any]) -> Iterator[str]:
@@ -27,32 +15,13 @@ def check_exposed(settings: Mapping[str, Any]) -> Iterator[str]:
     given = (settings.get("ingress") or {}).get("applications")
     if not isinstance(given, Mapping):
         return
-    plain = json.loads(
-        json.dumps(given, default=str)
-    )  # what templating gave may be of types that only look like JSON's
-    problems = sorted(_validator().iter_errors(plain), key=lambda error: [str(step) for step in error.absolute_path])
-    for error in problems:
-        yield f"{_path(error.absolute_path)}: {_said(error)}."
+    applications = plain(given)
+    problems = misfits(applications, "ingress", ROOT, "applications")
+    yield from problems
     if problems:
         return
-    yield from _weights(plain)
-    yield from _hosts(plain, settings)
-
-
-def _path(steps: Iterable[str | int]) -> str:
-    return ROOT + "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps)
-
-
-def _said(error: jsonschema.ValidationError) -> str:
-    if error.validator == "additionalProperties":
-        schema = error.schema if isinstance(error.schema, Mapping) else {}
-        known = ", ".join(sorted(schema.get("properties", {})))
-        return f"{error.message.partition(' (')[0].lower()}; possible are {known}"
-    if error.validator in ("pattern", "not"):
-        return f"{error.instance!r} is not possible here; see platform/charts/ingress/values.yaml for the form"
-    if error.validator == "anyOf":
-        return "paths or headers must say which requests it is about"
-    return str(error.message)
+    yield from _weights(applications)
+    yield from _hosts(applications, settings)
 
 
 def _weights(applications: Mapping[str, Any]) -> Iterator[str]:

@@ -194,6 +194,10 @@ RULES: tuple[tuple[str, Rule], ...] = (
     ("cluster.location", location),
     ("cluster.service_account", account),
     ("cluster.version", matches(r"latest|\d+\.\d+(\.\d+(-gke\.\d+)?)?", "a version such as 1.33 or 1.33.2-gke.1000")),
+    (
+        "cluster.security_group",
+        matches(r"|gke-security-groups@[a-z0-9-]+(\.[a-z0-9-]+)+", "empty or gke-security-groups@ and your domain"),
+    ),
     ("cluster.node_pools[].name", name(40)),
     ("cluster.node_pools[].machine_type", machine_type),
     ("cluster.node_pools[].disk_gb", between(10, 65536)),

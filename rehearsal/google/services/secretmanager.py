@@ -11,6 +11,7 @@ import google_crc32c
 from ..clock import zulu
 from ..core import Call, handles, hexes
 from ..errors import ApiError
+from ..filters import matches, page
 from ..store import Record
 from .collections import Collection, authorize_by_resource
 from .masks import apply_mask
@@ -173,7 +174,10 @@ def list_versions(call: Call) -> dict[str, Any]:
     secret = SECRETS.find(call, call.path["parent"])
     found = call.tx.list(VERSIONS, f"{secret.key}/versions/")
     found.sort(key=lambda item: -int(item.key.rpartition("/")[2]))
-    return {"versions": [item.body for item in found], "totalSize": len(found)} if found else {"totalSize": 0}
+    items = [item.body for item in found if matches(item.body, call.query.get("filter"))]
+    chosen, more = page(items, call.query.get("pageToken"), int(call.query.get("pageSize") or 100))
+    answer = {**({"versions": chosen} if chosen else {}), "totalSize": len(items)}
+    return {**answer, **({"nextPageToken": more} if more else {})}
 
 
 @handles("secretmanager.projects.secrets.versions.access")

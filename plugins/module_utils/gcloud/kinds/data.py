@@ -221,14 +221,8 @@ class SecretValue(Kind):
 
     def read(self, api: Caller, resource: Resource) -> Spec | None:
         """The number of the newest enabled version, not the value."""
-        params = {"parent": _secret(resource), "filter": "state:ENABLED", "pageSize": 1}
-        try:
-            found = api.call("secretmanager", "projects.secrets.versions.list", params).get("versions") or []
-        except PlatformError as error:
-            if error.code == 404:
-                return None
-            raise
-        return {"version": str(found[0]["name"]).rsplit("/", 1)[-1]} if found else None
+        version = newest_version(api, _secret(resource))
+        return {"version": version} if version else None
 
     def create(self, api: Caller, resource: Resource, spec: Spec) -> Spec:
         """Add a version with a new random value."""
@@ -322,6 +316,16 @@ class DatabaseUser(Kind):
     @staticmethod
     def _mark(resource: Resource) -> str:
         return f"set-for-{resource.params['instance']}-{resource.name}"
+
+
+def newest_version(api: Caller, secret: str) -> str:
+    """The number of a secret's newest enabled version; empty where there is none.
+
+    This is the one in use. Google's own `latest` is the newest of all, and refused while that one is disabled.
+    """
+    params = {"parent": secret, "filter": "state:ENABLED", "pageSize": 1}
+    found = (api.get("secretmanager", "projects.secrets.versions.list", params) or {}).get("versions") or []
+    return str(found[0]["name"]).rsplit("/", 1)[-1] if found else ""
 
 
 SECRET_VALUE = SecretValue()
