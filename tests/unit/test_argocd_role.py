@@ -39,7 +39,7 @@ def login(read_token: str, *there: dict[str, Any]) -> tuple[str, str]:
         ("", [secret(*READER)], READER),  # of the run before, or of somebody else's
         ("new-token", [secret(*READER)], ("argocd", "new-token")),
         ("read-token", [secret(*WRITER)], READER),
-        ("", [secret("platform-bot", "older-token")], ("platform-bot", "older-token")),
+        ("", [secret("platform-bot", "older-token")], WRITER),  # which may be refused by now
         ("", [secret(*READER, url="https://git.other.example/a.git")], WRITER),  # of no use at this one
         ("", [{"data": {"url": encoded(REPOSITORY)}}], WRITER),
         ("", [{}], WRITER),
