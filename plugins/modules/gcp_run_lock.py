@@ -20,6 +20,10 @@ options:
     description: Name of the lock.
     type: str
     required: true
+  locations:
+    description: Regions that the secret is kept in, as O(gcp_data_stores#module:secret_locations).
+    type: list
+    elements: str
   wait:
     description: How many seconds to wait for another run.
     type: int
@@ -66,7 +70,7 @@ def main() -> None:
     try:
         api = make_api(module, enabling=60.0)
         me = Holder.here(api.identity(), run)
-        lock = Lock(api, module.params["project"], module.params["name"])
+        lock = Lock(api, module.params["project"], module.params["name"], locations=module.params["locations"] or ())
         before = lock.acquire(me, float(module.params["wait"]), tell)
         if before is not None:
             hold(Lock(make_api(module), lock.project, lock.name), me, run)

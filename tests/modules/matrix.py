@@ -148,7 +148,11 @@ CASES: dict[str, dict[str, Case]] = {
         "labels": LABELS,
     },
     "repository": {"format": Case("MAVEN"), "description": TEXT, "labels": LABELS},
-    "secret": {"replication": Case({"automatic": {}}), "labels": LABELS},
+    "secret": {
+        "replication.automatic": Case({}, {}),
+        "replication.userManaged.replicas": Case([{"location": "europe-west4"}]),
+        "labels": LABELS,
+    },
     "secret_value": {"length": Case(40)},
     "database_instance": {
         "databaseVersion": Case("POSTGRES_16"),
@@ -373,7 +377,12 @@ ONLY_ADDED = {"members", "enabled"}
 def wanted(api: Any) -> list[list[Resource]]:
     """Graphs that together hold one of each kind, in an order in which they can be made."""
     project = {"project": PROJECT}
-    data = {**project, **database(deletion_protection=False), "secrets": [{"name": "second"}]}
+    data = {
+        **project,
+        **database(deletion_protection=False),
+        "secrets": [{"name": "second"}],
+        "secret_locations": ["europe-west1"],
+    }
     data |= bucket(members=[{"role": "roles/storage.objectUser", "members": [ALICE]}])
     data |= {"repositories": [{"name": "mlops", "location": "europe-west1"}], "labels": {"platform": "mlops"}}
     return [

@@ -87,6 +87,8 @@ CASES: list[Case] = [
     ({"data": {"database": {"instance": "i" * 90}}}, "data.database.instance", "shorten"),
     ({"platform_labels": {"Team": "a"}}, "platform_labels.Team", "label key"),
     ({"platform_labels": {"team": "A B"}}, "platform_labels.team", "label value"),
+    ({"platform_secret_locations": ["europe"]}, "platform_secret_locations[0]", "a region such as"),
+    ({"platform_secret_locations": "europe-west1"}, "platform_secret_locations", "must be a list"),
     ({"platform_services": ["compute"]}, "platform_services[0]", "compute.googleapis.com"),
     # domains
     ({"platform_domain": "https://ml.acme.example"}, "platform_domain", "write ml.acme.example"),
