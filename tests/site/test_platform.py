@@ -105,12 +105,15 @@ def test_a_teardown_keeps_data_or_lets_it_go_and_proves_what_is_left(site: Site)
     assert kept.returncode == 0, kept.stdout[-3000:]
     assert "delete firewall rule k8s-fw-" in kept.stdout
     table = kept.stdout.split("Still there")[1].split("TASK [")[0]
-    for thing in ("bucket acme-mlops-mlops-artifacts", "database instance mlops-mlflow", "network mlops"):
+    stores = ("bucket acme-mlops-mlops-artifacts", "database instance mlops-mlflow")
+    for thing in (*stores, "network mlops", "DNS zone ml-acme-example"):
         assert thing in table
+    assert "Kept, without records: the DNS zone of ml.acme.example" in kept.stdout.strip().splitlines()[-1]
     assert "cluster mlops" not in table
     gone = play(site, "playbooks/teardown.yml", "-e", "confirm=acme-mlops", "-e", "keep_data=no")
     assert gone.returncode == 0, gone.stdout[-3000:]
     assert "Nothing of the platform is left in acme-mlops." in gone.stdout
+    assert "still delegated to ns-cloud-" in gone.stdout.strip().splitlines()[-1]
     again = play(site, "playbooks/teardown.yml", "-e", "confirm=acme-mlops", "-e", "keep_data=no")
     assert again.returncode == 0
     assert "changed=0" in again.stdout
