@@ -44,6 +44,15 @@ def test_bad_input_stops_the_site_before_any_call() -> None:
     assert "TASK [project_services" not in done.stdout
 
 
+def test_another_system_is_refused_by_name_before_any_call(tmp_path: Path) -> None:
+    """What failed: the run lock said that a callback plugin was not enabled, which it was."""
+    (tmp_path / "sitecustomize.py").write_text("import platform\nplatform.system = lambda: 'Darwin'\n")
+    done = play("-i", "inventories/rehearsal", "site.yml", PYTHONPATH=f"{tmp_path}:{ROOT}")
+    assert done.returncode == 2
+    assert "this computer has Darwin" in done.stdout
+    assert "TASK [project_services" not in done.stdout
+
+
 def test_without_credentials_the_site_stops_with_what_to_do(tmp_path: Path) -> None:
     done = play(
         "-i",
