@@ -9,11 +9,13 @@ from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 
 try:
+    from ansible.module_utils.gcloud.runs import unfit_controller
     from ansible.module_utils.settings.check import load_options, problems
 except ImportError:  # run from the repository: module_utils/ is a folder of ours, not part of ansible
     import sys
 
     sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "module_utils"))
+    from gcloud.runs import unfit_controller  # type: ignore[import-not-found,no-redef]  # found at run time
     from settings.check import load_options, problems  # type: ignore[import-not-found,no-redef]  # found at run time
 
 ROLES = Path(__file__).resolve().parents[2] / "roles"
@@ -28,6 +30,8 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Fail with every problem there is, or tell how many settings were checked."""
         result: dict[str, Any] = super().run(tmp, task_vars)
+        if unfit := unfit_controller():
+            return {**result, "failed": True, "problems": [], "msg": unfit}
         variables = dict(task_vars or {})
         options = load_options(Path(self._task.args.get("roles") or ROLES))
         unclear = self._template(variables, set(options))

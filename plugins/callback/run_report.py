@@ -32,6 +32,7 @@ version_added: "0.1.0"
 description:
   - When a run ends, writes one HTML file that needs nothing else - what took how long, and which of Google's work it
     could not be faster than, what changed, a picture of what exists, and where it is. Its path is the run's last line.
+  - Where a playbook sets the statistic C(verdict) (M(ansible.builtin.set_stats)), the last line is that.
   - It holds names, states and differences, as the output does; no secret and no result of a task beyond that.
   - Names the run to the modules, so that what they leave in the background ends with it.
 author: MLOps platform
@@ -120,6 +121,11 @@ class CallbackModule(CallbackBase):
         self._run.ended = time.time()
         if line := sentence(self._run):
             self._display.display(line)
+        self._report()
+        if verdict := stats.custom.get("_run", {}).get("verdict"):
+            self._display.display(str(verdict))
+
+    def _report(self) -> None:
         home = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
         folder = str(self.get_option("folder") or f"{home}/mlops-platform/reports")
         if folder == "none":

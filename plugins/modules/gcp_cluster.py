@@ -13,6 +13,8 @@ description:
   - O(wait=false) starts it and returns; a later task with O(wait=true) adopts the operation in flight and waits for it.
   - Node pools that are not listed are left alone. What Google fixes when a cluster or pool is made is never changed by
     removing it; the task fails and names the ways out.
+  - Another machine type, disk type or disk size replaces the nodes of a pool, one after the other, with the pods moving
+    on - a new node comes first, then an old one is drained, for an hour at most. Other zones add and remove nodes.
 author: MLOps platform
 extends_documentation_fragment: [gcloud, gcloud.plan]
 options:
@@ -80,9 +82,9 @@ options:
     elements: dict
     suboptions:
       name: {description: Name., type: str, required: true}
-      machine_type: {description: "Such as V(e2-standard-4).", type: str, required: true}
-      disk_type: {description: "Such as V(pd-balanced).", type: str}
-      disk_gb: {description: Size of the boot disk in GB., type: int}
+      machine_type: {description: "Such as V(e2-standard-4); a change replaces the nodes.", type: str, required: true}
+      disk_type: {description: "Such as V(pd-balanced); a change replaces the nodes.", type: str}
+      disk_gb: {description: Size of the boot disk in GB; a change replaces the nodes., type: int}
       spot: {description: Whether the nodes are spot VMs., type: bool}
       zones: {description: Zones of the nodes., type: list, elements: str}
       initial_nodes: {description: Nodes in each zone to start with., type: int}

@@ -60,6 +60,12 @@ options:
       name: {description: Name., type: str, required: true}
       length: {description: Letters and digits of a new value., type: int, default: 32}
       members: *members
+  secret_locations:
+    description:
+      - Regions that all secrets here are kept in, and nowhere else. It is fixed when a secret is made.
+      - Unset or empty, Google chooses for those that are made, which an organisation's policy on locations may refuse.
+    type: list
+    elements: str
   databases:
     description: Cloud SQL for PostgreSQL instances.
     type: list

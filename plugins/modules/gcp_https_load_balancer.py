@@ -19,7 +19,7 @@ author: MLOps platform
 extends_documentation_fragment: [gcloud, gcloud.plan]
 options:
   state:
-    description: Whether it is wanted. V(absent) removes all of it, the zone with its records too.
+    description: Whether it is wanted. V(absent) removes all of it, the zone too unless O(keep_zone) is set.
     type: str
     choices: [present, absent]
     default: present
@@ -40,6 +40,12 @@ options:
     description: Name of the DNS zone.
     type: str
     required: true
+  keep_zone:
+    description:
+      - With O(state=absent), whether the DNS zone stays, without the records made here. Where the domain is still
+        delegated to its name servers, nobody else can make a zone of that name there and answer for the domain.
+    type: bool
+    default: false
   endpoint_group:
     description: Name of the network endpoint groups to join.
     type: str

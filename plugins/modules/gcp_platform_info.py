@@ -77,7 +77,9 @@ databases:
   returned: success
   type: dict
 neighbours:
-  description: "What else is in the network, each with C(resource) and C(made_by); if O(known) is given."
+  description:
+    - What else is in the network, and the cluster's node pools that O(cluster.node_pools) does not name; each with
+      C(resource) and C(made_by). If O(known) is given.
   returned: success
   type: list
   elements: dict

@@ -12,7 +12,7 @@ description:
     Ansible run. It is renewed while the run lives and given back when the run ends, however it ends.
   - Where another run holds it, the task waits O(wait) seconds and then fails, naming who holds it and since when. The
     lock of a run that is gone is taken over.
-  - In check mode it takes nothing. Needs the callback plugin P(run_report#callback), which names the run.
+  - In check mode it takes nothing. Needs Linux, and the callback plugin P(run_report#callback), which names the run.
 author: MLOps platform
 extends_documentation_fragment: [gcloud, gcloud.plan]
 options:
@@ -20,6 +20,10 @@ options:
     description: Name of the lock.
     type: str
     required: true
+  locations:
+    description: Regions that the secret is kept in, as O(gcp_data_stores#module:secret_locations).
+    type: list
+    elements: str
   wait:
     description: How many seconds to wait for another run.
     type: int
@@ -50,7 +54,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ..module_utils.gcloud.arguments import argument_spec, fail, make_api, tell
 from ..module_utils.gcloud.errors import PlatformError
 from ..module_utils.gcloud.lock import Holder, Lock, hold
-from ..module_utils.gcloud.runs import Run
+from ..module_utils.gcloud.runs import Run, unfit_controller
 
 
 def main() -> None:
@@ -60,13 +64,12 @@ def main() -> None:
     if module.check_mode:
         module.exit_json(changed=False, taken_over_from="")
     if run is None:
-        module.fail_json(
-            msg="The callback plugin run_report is not enabled (ansible.cfg, callbacks_enabled): whose lock?"
-        )
+        disabled = "The callback plugin run_report is not enabled (ansible.cfg, callbacks_enabled): whose lock?"
+        module.fail_json(msg=unfit_controller() or disabled)
     try:
         api = make_api(module, enabling=60.0)
         me = Holder.here(api.identity(), run)
-        lock = Lock(api, module.params["project"], module.params["name"])
+        lock = Lock(api, module.params["project"], module.params["name"], locations=module.params["locations"] or ())
         before = lock.acquire(me, float(module.params["wait"]), tell)
         if before is not None:
             hold(Lock(make_api(module), lock.project, lock.name), me, run)

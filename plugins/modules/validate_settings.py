@@ -10,6 +10,7 @@ version_added: "0.1.0"
 description:
   - Holds every variable of the roles' argument specs against its type, its limits, and the others; finds overlapping
     ranges, names that are too long, places that do not fit, unknown keys, people without a kind, and more.
+  - Fails at once where the controller is no Linux machine.
   - Fails with all problems at once; each names the variable by its path and the way to mend it.
 author: MLOps platform
 options:

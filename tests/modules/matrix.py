@@ -148,7 +148,11 @@ CASES: dict[str, dict[str, Case]] = {
         "labels": LABELS,
     },
     "repository": {"format": Case("MAVEN"), "description": TEXT, "labels": LABELS},
-    "secret": {"replication": Case({"automatic": {}}), "labels": LABELS},
+    "secret": {
+        "replication.automatic": Case({}, {}),
+        "replication.userManaged.replicas": Case([{"location": "europe-west4"}]),
+        "labels": LABELS,
+    },
     "secret_value": {"length": Case(40)},
     "database_instance": {
         "databaseVersion": Case("POSTGRES_16"),
@@ -329,8 +333,8 @@ CASES: dict[str, dict[str, Case]] = {
     },
     "node_pool": {
         "config.machineType": Case("e2-standard-8"),
-        "config.diskType": Case("pd-ssd"),
-        "config.diskSizeGb": Case(200),
+        "config.diskType": Case("pd-ssd", entails=("config.bootDisk",)),
+        "config.diskSizeGb": Case(200, entails=("config.bootDisk",)),
         "config.imageType": Case("UBUNTU_CONTAINERD"),
         "config.serviceAccount": Case("b@acme-mlops.iam.gserviceaccount.com", "default"),
         "config.oauthScopes": Case([]),
@@ -346,7 +350,7 @@ CASES: dict[str, dict[str, Case]] = {
         ),
         "config.tags": Case(["x", "y"], clear=[]),
         "maxPodsConstraint.maxPodsPerNode": Case("32", "110"),
-        "locations": Case(["europe-west1-c"]),
+        "locations": Case(["europe-west1-c"], entails=("instanceGroupUrls",)),
         "initialNodeCount": Case(3),
         "autoscaling.minNodeCount": Case(2),
         "autoscaling.maxNodeCount": Case(9),
@@ -374,7 +378,12 @@ ONLY_ADDED = {"members", "enabled"}
 def wanted(api: Any) -> list[list[Resource]]:
     """Graphs that together hold one of each kind, in an order in which they can be made."""
     project = {"project": PROJECT}
-    data = {**project, **database(deletion_protection=False), "secrets": [{"name": "second"}]}
+    data = {
+        **project,
+        **database(deletion_protection=False),
+        "secrets": [{"name": "second"}],
+        "secret_locations": ["europe-west1"],
+    }
     data |= bucket(members=[{"role": "roles/storage.objectUser", "members": [ALICE]}])
     data |= {"repositories": [{"name": "mlops", "location": "europe-west1"}], "labels": {"platform": "mlops"}}
     return [

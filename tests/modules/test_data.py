@@ -98,6 +98,26 @@ def test_a_secret_gets_a_random_value_once(google: Google) -> None:
     google.gone(graph, wanted)
 
 
+def test_secrets_are_kept_where_the_organisation_allows(place: Google) -> None:
+    """What failed: a policy on locations refuses automatic replication, and every secret had that."""
+    wanted = {**database(), "secrets": [{"name": "second"}], "secret_locations": ["europe-west1", "europe-west4"]}
+    place.lifecycle(graph, wanted)
+    for name in (SECRET, "second"):
+        kept = place.api.call(
+            "secretmanager", "projects.secrets.get", {"name": f"projects/{place.project}/secrets/{name}"}
+        )
+        assert kept["replication"] == {
+            "userManaged": {"replicas": [{"location": "europe-west1"}, {"location": "europe-west4"}]}
+        }
+    assert place.apply(graph, {**wanted, "secret_locations": ["europe-west4", "europe-west1"]}) == []
+    assert place.apply(graph, {**wanted, "secret_locations": []}) == []  # what is there already stays
+    with pytest.raises(
+        PlatformError, match=r"cannot change .*secret second: replication.userManaged.replicas"
+    ) as caught:
+        place.apply(graph, {**wanted, "secret_locations": ["europe-west1"]})
+    assert "platform_secret_locations" in caught.value.hint
+
+
 def test_a_database_with_its_password_from_nothing_to_nothing(place: Google) -> None:
     done = place.lifecycle(graph, database())
     assert sorted(done) == [

@@ -353,6 +353,32 @@ def test_a_forwarding_rule_of_another_site_is_neither_moved_nor_removed(place: G
             place.apply(graph, edge(), absent=absent)
 
 
+def test_a_zone_that_is_kept_is_taken_up_again(place: Google) -> None:
+    """What failed: the zone went while the domain was still delegated to it, for anybody to make it anew."""
+    place.apply(graph, edge(hosts=["", "*", "api"]))
+    where = {"project": place.project, "managedZone": "ml-acme-example"}
+    before = place.api.call("dns", "managedZones.get", where)
+    add_record(place, "office.ml.acme.example.")
+    gone = place.gone(graph, edge(keep_zone=True))
+    assert "delete dns record A api.ml.acme.example." in gone
+    assert not [line for line in gone if "dns zone" in line]
+    assert records(place) == {"A office.ml.acme.example."}
+    done = place.lifecycle(graph, edge())
+    assert not [line for line in done if "dns zone" in line]
+    assert place.api.call("dns", "managedZones.get", where)["nameServers"] == before["nameServers"]
+
+
+def test_records_in_a_zone_of_somebody_else_are_not_removed(place: Google) -> None:
+    place.apply(graph, edge())
+    where = {"project": place.project, "managedZone": "ml-acme-example"}
+    theirs = {"description": "of the web team", "labels": {"team": "web"}}
+    place.api.call("dns", "managedZones.patch", where, theirs)
+    before = records(place)
+    with pytest.raises(PlatformError, match="does not look like the platform's: dns zone ml-acme-example"):
+        place.apply(graph, edge(keep_zone=True), absent=True)
+    assert records(place) == before
+
+
 def test_after_a_change_of_the_domain_all_of_both_goes(place: Google) -> None:
     """What failed: certificates were removed in the wrong order, and the old zone was nobody's."""
     place.apply(graph, edge())

@@ -50,6 +50,13 @@ def test_a_free_lock_is_taken_kept_and_given_back(google: Google) -> None:
     assert lock(google).acquire(OTHER, 0, quiet) == ""
 
 
+def test_a_lock_is_kept_where_the_organisation_allows(google: Google) -> None:
+    Lock(google.api, google.project, "mlops-run", locations=["europe-west1"]).acquire(ME, 0, quiet)
+    where = {"name": f"projects/{google.project}/secrets/mlops-run"}
+    kept = google.api.call("secretmanager", "projects.secrets.get", where)["replication"]
+    assert kept == {"userManaged": {"replicas": [{"location": "europe-west1"}]}}
+
+
 def test_a_held_lock_is_refused_with_who_holds_it_and_since_when(google: Google) -> None:
     recent = replace(Holder.here("ann@acme.example", Run(1, "x")), user="ann", host="far 00")
     lock(google).acquire(recent, 0, quiet)

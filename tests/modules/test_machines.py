@@ -195,6 +195,8 @@ def test_a_cluster_is_started_and_adopted_by_the_task_that_waits(place: Google) 
         ({"managed_prometheus": True}, "managedPrometheusConfig"),
         ({"node_pools": [pool(max_nodes=5)]}, "autoscaling.maxNodeCount: 3 -> 5"),
         ({"node_pools": [pool(labels={"a": "b"})]}, "config.labels"),
+        ({"node_pools": [pool(machine_type="e2-standard-8")]}, "config.machineType: e2-standard-4 -> e2-standard-8"),
+        ({"node_pools": [pool(zones=["europe-west1-b"])]}, "locations: "),
         ({"node_pools": [pool(), pool(name="second")]}, "create node pool second"),
         (
             {
@@ -216,12 +218,46 @@ def test_fields_of_a_cluster_change(place: Google, changes: dict[str, Any], line
 
 @pytest.mark.parametrize(
     "changes",
-    [{"control_plane_range": "172.16.1.0/28"}, {"pods_range": "services"}, {"node_pools": [pool(disk_gb=50)]}],
+    [{"control_plane_range": "172.16.1.0/28"}, {"pods_range": "services"}, {"node_pools": [pool(spot=True)]}],
 )
 def test_what_google_fixes_at_creation_is_refused(place: Google, changes: dict[str, Any]) -> None:
     place.apply(cluster, gke())
     with pytest.raises(PlatformError, match="cannot change"):
         place.apply(cluster, gke(**changes))
+
+
+def nodes(google: Google) -> list[dict[str, Any]]:
+    """The nodes of the only pool, as the hypervisor knows them."""
+    with google.emulator.cloud.store.transaction() as tx:
+        (record,) = tx.list("container.nodePools")
+        return deepcopy(record.hidden["nodes"])
+
+
+def test_another_machine_and_disk_are_one_call_that_replaces_the_nodes(place: Google) -> None:
+    """What failed: the documentation said that Google fixes them when a pool is made."""
+    place.apply(cluster, gke())
+    before = nodes(place)
+    (done,) = place.lifecycle(cluster, gke(node_pools=[pool(machine_type="e2-standard-8", disk_gb=200)]))
+    assert "config.machineType: e2-standard-4 -> e2-standard-8; config.diskSizeGb: 100 -> 200" in done
+    after = nodes(place)
+    assert [node["zone"] for node in after] == [node["zone"] for node in before]
+    assert not {node["name"] for node in after} & {node["name"] for node in before}
+    with place.emulator.cloud.store.transaction() as tx:
+        kinds = [record.body["operationType"] for record in tx.list("container.operations")]
+    assert kinds.count("UPGRADE_NODES") == 1
+
+
+def test_a_pool_that_the_settings_do_not_name_is_shown(place: Google) -> None:
+    """What failed: it ran, cost, and no playbook spoke of it."""
+    place.apply(cluster, gke(node_pools=[pool(), pool(name="second")]))
+    assert place.apply(cluster, gke()) == []
+    where = {"name": "mlops", "location": "europe-west1", "node_pools": ["general"]}
+    rows = survey(place.api, {"project": place.project, "network": "mlops", "known": [], "cluster": where})[
+        "neighbours"
+    ]
+    made_by = {row["resource"]: row["made_by"] for row in rows}
+    assert made_by["node pool second of cluster mlops"] == "somebody else, or settings of before"
+    assert "node pool general of cluster mlops" not in made_by
 
 
 def test_secrets_of_a_cluster_are_encrypted_with_a_key(place: Google) -> None:

@@ -62,7 +62,7 @@ def test_without_drift_the_status_is_0(site: Site) -> None:
     before = last(site)
     done = play(site, "playbooks/status.yml")
     assert done.returncode == 0, done.stdout
-    assert "Everything in Google Cloud is as the settings say" in done.stdout
+    assert done.stdout.strip().endswith("Everything in Google Cloud is as the settings say")
     assert "firewall rule gke-mlops-" in done.stdout
     assert writes(site, before) == []
 
@@ -79,7 +79,7 @@ def test_drift_is_a_table_and_the_status_2_and_nothing_is_changed(site: Site) ->
     assert ["network", "mlops", "mtu", "1460", "1500", "yes"] in rows
     assert ["private", "services", "range", "mlops-private-services", "address", "10.40.0.0", "10.41.0.0", "no"] in rows
     assert any("machineType" in row and row[-1] == "no" for row in rows)
-    assert "3 differences" in done.stdout
+    assert done.stdout.strip().endswith("3 differences between Google Cloud and the settings")
     assert writes(site, before) == []
 
 
@@ -105,12 +105,15 @@ def test_a_teardown_keeps_data_or_lets_it_go_and_proves_what_is_left(site: Site)
     assert kept.returncode == 0, kept.stdout[-3000:]
     assert "delete firewall rule k8s-fw-" in kept.stdout
     table = kept.stdout.split("Still there")[1].split("TASK [")[0]
-    for thing in ("bucket acme-mlops-mlops-artifacts", "database instance mlops-mlflow", "network mlops"):
+    stores = ("bucket acme-mlops-mlops-artifacts", "database instance mlops-mlflow")
+    for thing in (*stores, "network mlops", "DNS zone ml-acme-example"):
         assert thing in table
+    assert "Kept, without records: the DNS zone of ml.acme.example" in kept.stdout.strip().splitlines()[-1]
     assert "cluster mlops" not in table
     gone = play(site, "playbooks/teardown.yml", "-e", "confirm=acme-mlops", "-e", "keep_data=no")
     assert gone.returncode == 0, gone.stdout[-3000:]
     assert "Nothing of the platform is left in acme-mlops." in gone.stdout
+    assert "still delegated to ns-cloud-" in gone.stdout.strip().splitlines()[-1]
     again = play(site, "playbooks/teardown.yml", "-e", "confirm=acme-mlops", "-e", "keep_data=no")
     assert again.returncode == 0
     assert "changed=0" in again.stdout

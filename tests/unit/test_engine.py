@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 
 from plugins.module_utils.gcloud.errors import PlatformError
 from plugins.module_utils.gcloud.execute import Executor
+from plugins.module_utils.gcloud.kinds.cluster import CLUSTER, NODE_POOL
+from plugins.module_utils.gcloud.kinds.data import SQL_INSTANCE
 from plugins.module_utils.gcloud.model import Output, Resource, RestKind
 from plugins.module_utils.gcloud.operations import Patience
 from plugins.module_utils.gcloud.plan import Plan, dependencies, make_plan
@@ -191,11 +193,41 @@ def test_what_is_at_work_shows_what_will_change_then() -> None:
 
     assert plan("WORKING").lines() == ["update thing a: size: 1 -> 2"]
     assert plan("WORKING").changed
-    assert [row["field"] for row in plan("WORKING").drift()] == ["", "size"]
+    assert [row["field"] for row in plan("WORKING").drift()] == ["size"]
     assert not plan("MAKING").changed
     fixed = [thing("a", {"network": "b"}, of=working)]
     with pytest.raises(PlatformError, match="cannot change"):
         make_plan(fixed, {"thing/a": {"name": "a", "network": "a", "status": "WORKING"}})
+
+
+def test_what_google_is_only_at_work_on_differs_in_nothing() -> None:
+    """A watch of the status is not to be alarmed by an upgrade that Google does by itself."""
+    working = kind(pending={"status": frozenset({"MAKING", "WORKING"})}, busy=frozenset({"WORKING"}))
+
+    def rows(status: str) -> list[tuple[str, str]]:
+        have = {"name": "a", "size": 1, "status": status}
+        plan = make_plan([thing("a", {"size": 1}, of=working)], {"thing/a": have}, refuse=False)
+        return [(row["google"], row["wanted"]) for row in plan.drift()]
+
+    assert rows("WORKING") == []
+    assert rows("MAKING") == [("MAKING", "ready")]
+
+
+@pytest.mark.parametrize(
+    ("of", "have", "rows"),
+    [
+        (CLUSTER, {"status": "RECONCILING"}, 0),
+        (CLUSTER, {"status": "PROVISIONING"}, 1),
+        (NODE_POOL, {"status": "RECONCILING"}, 0),
+        (SQL_INSTANCE, {"state": "MAINTENANCE"}, 0),
+        (SQL_INSTANCE, {"state": "PENDING_CREATE"}, 1),
+    ],
+)
+def test_googles_own_work_on_cluster_pool_and_database_is_no_difference(
+    of: RestKind, have: dict[str, Any], rows: int
+) -> None:
+    resource = Resource(of, "a", {}, {"project": "p", "location": "l", "cluster": "c"})
+    assert len(make_plan([resource], {resource.key: have}, refuse=False).drift()) == rows
 
 
 def test_deleting_what_is_gone_is_no_error() -> None:

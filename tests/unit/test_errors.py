@@ -58,7 +58,7 @@ METADATA.__cause__ = auth.TransportError("reset")
     ("body", "reason", "advice"),
     [
         (COMPUTE_404, "notFound", "was not found"),
-        (COMPUTE_403, "forbidden", "Grant the deploying account compute.organizations.enableXpnHost"),
+        (COMPUTE_403, "forbidden", "Grant the account compute.organizations.enableXpnHost"),
         (SECRET_404, "NOT_FOUND", "not found"),
         (DISABLED, "SERVICE_DISABLED", "Enable dns.googleapis.com"),
     ],
@@ -90,6 +90,15 @@ def test_a_message_tells_action_resource_reason_and_advice() -> None:
         ("compute.disks.create", "roles/compute.admin"),
         ("container.clusters.create", "roles/container.admin"),
         ("unheard.of.it", "roles/owner"),
+        ("iap.tunnelInstances.getIamPolicy", "roles/iam.securityReviewer"),
+        ("iap.tunnelInstances.setIamPolicy", "roles/iap.admin"),
+        ("storage.buckets.getIamPolicy", "roles/iam.securityReviewer"),
+        ("storage.buckets.get", "roles/storage.bucketViewer"),
+        ("storage.buckets.update", "roles/storage.admin"),
+        ("container.clusters.get", "roles/container.clusterViewer"),
+        ("compute.instances.list", "roles/compute.viewer"),
+        ("secretmanager.secrets.get", "roles/secretmanager.viewer"),
+        ("unheard.of.get", "roles/owner"),
     ],
 )
 def test_the_least_powerful_known_role_is_named(permission: str, role: str) -> None:

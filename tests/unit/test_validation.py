@@ -93,6 +93,8 @@ CASES: list[Case] = [
     ({"platform_labels": {**KNOWN, "Team": "a"}}, "platform_labels.Team", "label key"),
     ({"platform_labels": {**KNOWN, "team": "A B"}}, "platform_labels.team", "label value"),
     ({"platform_labels": {"team": "a"}}, "platform_labels", "must have managed-by: mlops-platform"),
+    ({"platform_secret_locations": ["europe"]}, "platform_secret_locations[0]", "a region such as"),
+    ({"platform_secret_locations": "europe-west1"}, "platform_secret_locations", "must be a list"),
     ({"platform_services": ["compute"]}, "platform_services[0]", "compute.googleapis.com"),
     # domains
     ({"platform_domain": "https://ml.acme.example"}, "platform_domain", "write ml.acme.example"),

@@ -12,7 +12,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-# A role that grants a permission, by the permission's longest known prefix: the least powerful predefined one.
+# A role that grants a permission to change something, by the permission's longest known prefix: the least powerful
+# predefined one.
 ROLES_BY_PERMISSION: Mapping[str, str] = {
     "artifactregistry.": "roles/artifactregistry.admin",
     "billing.": "roles/billing.viewer",
@@ -35,14 +36,31 @@ ROLES_BY_PERMISSION: Mapping[str, str] = {
     "iam.serviceAccounts.": "roles/iam.serviceAccountAdmin",
     "iap.": "roles/iap.admin",
     "iap.tunnelInstances.accessViaIAP": "roles/iap.tunnelResourceAccessor",
-    "resourcemanager.projects.get": "roles/browser",
     "resourcemanager.projects.setIamPolicy": "roles/resourcemanager.projectIamAdmin",
-    "resourcemanager.projects.getIamPolicy": "roles/resourcemanager.projectIamAdmin",
     "secretmanager.": "roles/secretmanager.admin",
     "servicenetworking.": "roles/servicenetworking.networksAdmin",
     "serviceusage.": "roles/serviceusage.serviceUsageAdmin",
     "storage.": "roles/storage.admin",
 }
+# The same for permissions to look (get, list). Policies are another matter: REVIEWER has *.getIamPolicy of everything.
+READERS_BY_PERMISSION: Mapping[str, str] = {
+    "artifactregistry.": "roles/artifactregistry.reader",
+    "billing.": "roles/billing.viewer",
+    "certificatemanager.": "roles/certificatemanager.viewer",
+    "cloudsql.": "roles/cloudsql.viewer",
+    "compute.": "roles/compute.viewer",
+    "container.": "roles/container.viewer",
+    "container.clusters.": "roles/container.clusterViewer",
+    "dns.": "roles/dns.reader",
+    "iam.serviceAccounts.": "roles/iam.serviceAccountViewer",
+    "resourcemanager.projects.": "roles/browser",
+    "secretmanager.": "roles/secretmanager.viewer",
+    "servicenetworking.": "roles/viewer",  # none narrower has them without the right to change
+    "serviceusage.": "roles/serviceusage.serviceUsageViewer",
+    "storage.buckets.": "roles/storage.bucketViewer",
+    "storage.objects.": "roles/storage.objectViewer",
+}
+REVIEWER = "roles/iam.securityReviewer"
 
 # reasons that say an API is not enabled in the project
 DISABLED = frozenset({"SERVICE_DISABLED", "accessNotConfigured"})
@@ -111,8 +129,13 @@ class PlatformError(Exception):
 
 def role_for(permission: str) -> str:
     """A predefined role that grants *permission*; roles/owner where none is known to be narrower."""
-    known = [prefix for prefix in ROLES_BY_PERMISSION if permission.startswith(prefix)]
-    return ROLES_BY_PERMISSION[max(known, key=len)] if known else "roles/owner"
+    if permission.endswith(".getIamPolicy"):
+        return REVIEWER
+    looks = permission.endswith((".get", ".list"))
+    for roles in (READERS_BY_PERMISSION, ROLES_BY_PERMISSION) if looks else (ROLES_BY_PERMISSION,):
+        if known := [prefix for prefix in roles if permission.startswith(prefix)]:
+            return roles[max(known, key=len)]
+    return "roles/owner"
 
 
 def from_body(code: int, body: Any, fallback: str = "") -> PlatformError:
@@ -224,7 +247,7 @@ def _hinted(error: PlatformError) -> PlatformError:
         api = found.group(1) if (found := _CONSOLE_API.search(text)) else "the API"
         error.hint = f"Enable {api} (playbooks/preflight.yml does), or wait a minute if it was enabled just now."
     elif error.permission:
-        error.hint = f"Grant the deploying account {error.permission}, for example by {role_for(error.permission)}."
+        error.hint = f"Grant the account {error.permission}, for example by {role_for(error.permission)}."
     elif error.code == 401:
         error.hint = "The credentials were refused: log in again, or renew the key file."
     elif "quota" in error.reason.lower() or "quota" in text.lower():
@@ -232,5 +255,5 @@ def _hinted(error: PlatformError) -> PlatformError:
     elif error.reason == "resourceInUseByAnotherResource" or error.reason == "RESOURCE_IN_USE_BY_ANOTHER_RESOURCE":
         error.hint = "Remove or detach the resource it names first, then run this again."
     elif error.code == 403:
-        error.hint = "The project may not exist, or the deploying account has no role in it: check both."
+        error.hint = "The project may not exist, or the account has no role in it: check both."
     return error

@@ -13,7 +13,7 @@ import json
 import os
 import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import PlatformError
+from .kinds.data import replication
 from .model import Caller
 from .runs import Run, watch
 
@@ -65,13 +66,14 @@ class Holder:
 
 @dataclass
 class Lock:
-    """The lock *name* of *project*."""
+    """The lock *name* of *project*, kept in *locations* alone, if there are any."""
 
     api: Caller
     project: str
     name: str
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
+    locations: Sequence[str] = ()
 
     @property
     def resource(self) -> str:
@@ -129,7 +131,7 @@ class Lock:
         return True
 
     def _make(self, me: Holder) -> bool:
-        body = {"replication": {"automatic": {}}, "annotations": {NOTE: json.dumps(asdict(me))}}
+        body = {"replication": replication(self.locations), "annotations": {NOTE: json.dumps(asdict(me))}}
         params = {"parent": f"projects/{self.project}", "secretId": self.name}
         try:
             self.api.call("secretmanager", "projects.secrets.create", params, body)

@@ -124,15 +124,14 @@ def make_step(resource: Resource, seen: Mapping[str, Spec | None], *, absent: bo
     if have is None:
         return Step(resource, CREATE, spec, None)
     pending = in_state(have, resource.kind.pending)
-    whole = not pending or in_state(have, dict.fromkeys(resource.kind.pending, resource.kind.busy))
-    found = tuple(drifts(resource, spec, have)) if whole else ()
+    found = tuple(drifts(resource, spec, have)) if not pending or at_work(resource, have) else ()
     if pending:
         return Step(resource, WAIT, spec, have, found)
     return Step(resource, UPDATE if found else NOOP, spec, have, found)
 
 
 def drift_rows(step: Step) -> list[dict[str, Any]]:
-    """The rows of :meth:`Plan.drift` for one step; none for what is as wanted."""
+    """The rows of :meth:`Plan.drift` for one step; none for what is as wanted, though Google be at work on it."""
 
     def row(field: str, google: str, wanted: str, mutable: bool = True) -> dict[str, Any]:
         title = step.resource.title
@@ -143,7 +142,7 @@ def drift_rows(step: Step) -> list[dict[str, Any]]:
     if step.action == DELETE:
         return [row("", "present", "missing")]
     states = []
-    if step.action == WAIT:
+    if step.action == WAIT and not at_work(step.resource, step.have or {}):
         states = [row("", _state(step, step.resource.kind.pending), "ready")]
     elif step.have and in_state(step.have, step.resource.kind.failed):
         states = [row("", _state(step, step.resource.kind.failed), "ready", mutable=False)]
@@ -265,6 +264,11 @@ def dependencies(wanted: Sequence[Resource]) -> dict[str, frozenset[str]]:
 def in_state(have: Spec, states: Mapping[str, frozenset[str]]) -> bool:
     """Whether a field of *have* has one of the listed states."""
     return any(lookup(have, path, "") in values for path, values in states.items())
+
+
+def at_work(resource: Resource, have: Spec) -> bool:
+    """Whether *resource* is whole, and Google only busy with it, such as with an upgrade of its own."""
+    return in_state(have, dict.fromkeys(resource.kind.pending, resource.kind.busy))
 
 
 def links_in(value: Any) -> list[str]:

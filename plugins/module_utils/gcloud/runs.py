@@ -7,6 +7,7 @@ outlives a SIGKILL of the run's process group; it does its work and ends within 
 from __future__ import annotations
 
 import os
+import platform
 import signal
 import time
 from collections.abc import Callable
@@ -16,6 +17,16 @@ from pathlib import Path
 
 VARIABLE = "MLOPS_PLATFORM_RUN"
 LOOK_SECONDS = 0.5
+
+
+def unfit_controller() -> str:
+    """Why the playbooks cannot run on this computer; '' where they can."""
+    if (system := platform.system()) == "Linux":
+        return ""
+    return (
+        f"The playbooks run on Linux, by whose /proc they tell runs apart, and this computer has {system}. Run them from "
+        "a Linux machine, a VM or a container."
+    )
 
 
 @dataclass(frozen=True)

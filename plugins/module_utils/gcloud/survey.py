@@ -18,7 +18,7 @@ from .kinds.cluster import CLUSTER, NODE_POOL
 from .kinds.data import BUCKET, REPOSITORY, SQL_INSTANCE
 from .kinds.instance import INSTANCE
 from .kinds.network import NETWORK
-from .model import Caller, Resource, Spec
+from .model import Caller, Resource, Spec, lookup
 from .operations import Patience
 
 # Title, method, and the key within a scope of an aggregated listing.
@@ -28,6 +28,7 @@ NEIGHBOURS = (
     ("router", "routers.aggregatedList", "routers"),
     ("VM", "instances.aggregatedList", "instances"),
 )
+POOL_MAKER = "somebody else, or settings of before"
 GKE_PREFIXES = ("gke-", "k8s-", "k8s1-", "k8s2-")
 EDGE_KINDS = (edge.ADDRESS, edge.BACKEND_SERVICE, edge.FORWARDING_RULE, edge.SECURITY_POLICY)
 
@@ -69,7 +70,8 @@ def survey(api: Caller, options: Mapping[str, Any]) -> dict[str, Any]:
     if options.get("load_balancer"):
         outputs["load_balancer"]["iap_audience"] = _audience(api, options["project"], outputs["load_balancer"])
     if options.get("network") and options.get("known") is not None:
-        outputs["neighbours"] = neighbours(api, options["project"], options["network"], options["known"])
+        beside = neighbours(api, options["project"], options["network"], options["known"])
+        outputs["neighbours"] = sorted([*beside, *other_pools(options, seen)], key=lambda row: row["resource"])
     return outputs
 
 
@@ -101,6 +103,20 @@ def neighbours(api: Caller, project: str, network: str, known: Collection[str]) 
                 maker = "GKE" if entry["name"].startswith(GKE_PREFIXES) else "somebody else"
                 found.append({"resource": f"{title} {entry['name']}", "made_by": maker})
     return sorted(found, key=lambda row: row["resource"])
+
+
+def other_pools(options: Mapping[str, Any], seen: Mapping[str, Spec | None]) -> list[dict[str, str]]:
+    """Node pools of the cluster that the options do not name, as rows like :func:`neighbours`'; they run, and cost."""
+    place = options.get("cluster") or {}
+    have = seen.get(f"{CLUSTER.name}/{place.get('name')}") or {}
+    return [
+        {
+            "resource": f"node pool {pool['name']} of cluster {place['name']}",
+            "made_by": "GKE" if lookup(pool, "autoscaling.autoprovisioned", False) else POOL_MAKER,
+        }
+        for pool in have.get("nodePools") or []
+        if place.get("node_pools") is not None and pool["name"] not in place["node_pools"]
+    ]
 
 
 def _only(seen: Mapping[str, Spec | None], prefix: str) -> dict[str, Spec | None]:

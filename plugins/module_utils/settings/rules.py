@@ -164,6 +164,7 @@ RULES: tuple[tuple[str, Rule], ...] = (
     ("platform_operators[]", member),
     ("platform_users[]", member),
     ("platform_services[]", matches(r"[a-z0-9-]+\.googleapis\.com", "an API such as compute.googleapis.com")),
+    ("platform_secret_locations[]", region),
     ("network.name", name()),
     ("network.mtu", between(1300, 8896)),
     ("network.subnets[].name", name()),

@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..kinds.data import BUCKET, DATABASE, DATABASE_USER, PURGE, REPOSITORY, SECRET, SECRET_VALUE, SQL_INSTANCE
+from ..kinds.data import (
+    BUCKET,
+    DATABASE,
+    DATABASE_USER,
+    PURGE,
+    REPOSITORY,
+    SECRET,
+    SECRET_VALUE,
+    SQL_INSTANCE,
+    replication,
+)
 from ..kinds.iam import BUCKET_POLICY, REPOSITORY_POLICY, SECRET_POLICY, PolicyKind
 from ..kinds.network import CONNECTION
 from ..model import MARK, Output, Resource, Spec
@@ -28,7 +38,7 @@ def data_graph(options: Mapping[str, Any]) -> list[Resource]:
     for repository in options.get("repositories") or []:
         graph += _with_policy(_repository(repository, labels, project), REPOSITORY_POLICY, repository.get("members"))
     for secret in options.get("secrets") or []:
-        graph += _secret(secret, labels, project)
+        graph += _secret(secret, labels, project, options)
     for instance in options.get("databases") or []:
         graph += _database(instance, labels, project, options)
     return graph
@@ -80,8 +90,10 @@ def _repository(repository: Mapping[str, Any], labels: Any, params: dict[str, st
     return Resource(REPOSITORY, repository["name"], spec, {**params, "location": repository["location"]})
 
 
-def _secret(secret: Mapping[str, Any], labels: Any, params: dict[str, str]) -> list[Resource]:
-    spec = given({"replication": {"automatic": {}}, "labels": labels})
+def _secret(
+    secret: Mapping[str, Any], labels: Any, params: dict[str, str], options: Mapping[str, Any]
+) -> list[Resource]:
+    spec = given({"replication": replication(options.get("secret_locations")), "labels": labels})
     made = Resource(SECRET, secret["name"], spec, params)
     length = secret.get("length") or SECRET_LENGTH
     value = Resource(SECRET_VALUE, secret["name"], {"length": length}, params, (made.key,))
@@ -123,7 +135,7 @@ def _database(
         turn = (made.key, inside[-1].key)
     for user in instance.get("users") or []:
         secret = user["password_secret"]
-        secret_parts = _secret({"name": secret, "members": user.get("secret_members")}, labels, params)
+        secret_parts = _secret({"name": secret, "members": user.get("secret_members")}, labels, params, options)
         version = Output(f"secret_value/{secret}", "version")
         spec = {"passwordVersion": version}
         made_with = {**place, "secret": secret}

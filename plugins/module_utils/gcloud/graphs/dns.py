@@ -39,7 +39,7 @@ def stale_records(
                 found.append(_gone(title, zone, address))
             else:
                 others.append(title)
-        if absent and others:
+        if absent and others and not options.get("keep_zone"):
             raise PlatformError(
                 f"it has records that others added: {', '.join(others)}",
                 action="remove",

@@ -11,6 +11,7 @@ from typing import Any
 from ..kinds import edge as kinds
 from ..kinds.iam import SIGN_IN_POLICY, WEB_ROLE
 from ..model import MARK, Caller, Output, Resource, Spec
+from ..plan import make_step, refuse_foreign
 from .dns import stale_records
 from .identity import unique
 from .listing import listed
@@ -32,7 +33,22 @@ def edge_graph(options: Mapping[str, Any], api: Caller) -> list[Resource]:
         stale = pool.submit(stale_records, api, options, front[0], names)
         groups = asked.result() if asked else None
         names += [*outdated.result(), *stale.result()]
-    return [*front, *names, *_backend(options, groups), *_routes(options)]
+    graph = [*front, *names, *_backend(options, groups), *_routes(options)]
+    if options.get("state") == "absent" and options.get("keep_zone"):
+        return _without_zones(api, options, graph)
+    return graph
+
+
+def _without_zones(api: Caller, options: Mapping[str, Any], graph: Sequence[Resource]) -> list[Resource]:
+    """All but the zones, which stay without records: whoever else made one of that name could answer for it.
+
+    Raises PlatformError for a zone that is not the platform's, as if it were to go: neither are the records in it.
+    """
+    params = {"project": options["project"]}
+    seen = {zone["name"]: zone for zone in listed(api, "DNS zones", "dns", "managedZones.list", params, "managedZones")}
+    zones = [resource for resource in graph if resource.kind is kinds.ZONE]
+    refuse_foreign([make_step(zone, {zone.key: seen.get(zone.name)}, absent=True) for zone in zones])
+    return [resource for resource in graph if resource.kind is not kinds.ZONE]
 
 
 def endpoint_groups(api: Caller, options: Mapping[str, Any]) -> list[str]:

@@ -139,10 +139,10 @@ CLUSTER = RestKind(
 
 
 def _pool(*names: str) -> Update:
-    """UpdateNodePool with top-level fields taken from the pool's config."""
+    """UpdateNodePool with top-level fields taken from the pool, or from its config."""
 
     def body(resource: Resource, spec: Spec, have: Spec, drifts: Sequence[Drift]) -> Spec:
-        wanted = {drift.path.split(".")[1]: drift.path for drift in drifts}
+        wanted = {drift.path.rpartition(".")[2]: drift.path for drift in drifts}
         return {name: _wrapped(name, lookup(spec, path)) for name, path in wanted.items() if name in names}
 
     return Update("updateNodePool", body=body)
@@ -170,10 +170,10 @@ NODE_POOL = RestKind(
     busy=BUSY,
     appears_with_parent=True,
     fields=(
-        Field("config.machineType", update=None, way_out=NEW_POOL),
-        Field("config.diskType", update=None, way_out=NEW_POOL),
-        Field("config.diskSizeGb", update=None, way_out=NEW_POOL),
-        Field("config.imageType", update=None, way_out=NEW_POOL),
+        Field("config.machineType", update="nodes"),
+        Field("config.diskType", update="nodes"),
+        Field("config.diskSizeGb", update="nodes"),
+        Field("config.imageType", update="image"),
         Field("config.serviceAccount", update=None, default="default", way_out=NEW_POOL),
         Field("config.oauthScopes", update=None, compare="create"),
         Field("config.spot", update=None, default=False, way_out=NEW_POOL),
@@ -184,7 +184,7 @@ NODE_POOL = RestKind(
         Field("config.taints", update="config", compare="set"),
         Field("config.tags", update="tags", compare="set"),
         Field("maxPodsConstraint.maxPodsPerNode", update=None, default="110", way_out=NEW_POOL),
-        Field("locations", update=None, compare="set", way_out=NEW_POOL),
+        Field("locations", update="locations", compare="set"),
         Field("initialNodeCount", compare="create"),
         Field("autoscaling.enabled", update="autoscaling", default=False),
         Field("autoscaling.minNodeCount", update="autoscaling", default=0),
@@ -198,6 +198,10 @@ NODE_POOL = RestKind(
     updates={
         "config": _pool("workloadMetadataConfig", "labels", "taints"),
         "tags": _pool("tags"),
+        # These replace the nodes; machine and disk together, so that it is done once.
+        "nodes": _pool("machineType", "diskType", "diskSizeGb"),
+        "image": _pool("imageType"),
+        "locations": _pool("locations"),
         "autoscaling": Update(
             "setNodePoolAutoscaling", body=lambda resource, spec, have, drifts: {"autoscaling": spec["autoscaling"]}
         ),

@@ -139,6 +139,20 @@ REPOSITORY = RestKind(
 )
 
 SECRET_NAME = "projects/{project}/secrets/{name}"  # noqa: S105 - a template of a resource name
+REPLICATED = (
+    "Google fixes where a secret is kept when it is made: leave out the locations (platform_secret_locations), or "
+    "remove the secret (gcloud secrets delete NAME) and run this again, which makes a new value and sets it for the "
+    "database user."
+)
+
+
+def replication(locations: Sequence[str] | None) -> Spec:
+    """Where a new secret is kept: in these regions alone, or where Google likes if there is none."""
+    if not locations:
+        return {"automatic": {}}
+    return {"userManaged": {"replicas": [{"location": location} for location in dict.fromkeys(locations)]}}
+
+
 SECRET = RestKind(
     name="secret",
     service="secretmanager",
@@ -150,7 +164,8 @@ SECRET = RestKind(
     named=None,
     link=SECRET_NAME,
     fields=(
-        Field("replication", update=None, compare="create"),
+        Field("replication.automatic", update=None, compare="create"),
+        Field("replication.userManaged.replicas", update=None, compare="keyed", key="location", way_out=REPLICATED),
         Field("labels", compare="map"),
     ),
     updates={"patch": Update(mask=True)},

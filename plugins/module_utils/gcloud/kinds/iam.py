@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..errors import PlatformError
+from ..errors import DISABLED, REVIEWER, PlatformError
 from ..model import Caller, Drift, Field, Kind, Resource, RestKind, Spec, Update, lookup
 from ..retries import is_conflict, pauses
 
@@ -57,12 +57,9 @@ class PolicyKind(Kind):
 
     def read(self, api: Caller, resource: Resource) -> Spec | None:
         """The wanted members that are granted already; None when there is not one."""
-        try:
-            policy = self._get(api, resource)
-        except PlatformError as error:
-            if error.code == 404:
-                return None
-            raise
+        policy = self._seen(api, resource)
+        if policy is None:
+            return None
         granted = _pairs(policy)
         held = [pair for pair in resource.spec["members"] if pair in granted]
         return {"members": held} if held else None
@@ -94,6 +91,17 @@ class PolicyKind(Kind):
             time.sleep(pause)
         raise AssertionError("pauses() never ends")
 
+    def _seen(self, api: Caller, resource: Resource) -> Spec | None:
+        """The policy; None where what it is on is not there."""
+        try:
+            return self._get(api, resource)
+        except PlatformError as error:
+            if error.code == 404:
+                return None
+            if error.code == 403 and not error.permission and error.reason not in DISABLED:
+                error.hint = f"Grant the account the right to look at IAM policies, for example by {REVIEWER}."
+            raise
+
     def _get(self, api: Caller, resource: Resource) -> Spec:
         verb = f"{self.method}.getIamPolicy"
         if self.in_body:
@@ -117,12 +125,9 @@ class WholeRoleKind(PolicyKind):
 
     def read(self, api: Caller, resource: Resource) -> Spec | None:
         """All who have the role; None where nobody does."""
-        try:
-            policy = self._get(api, resource)
-        except PlatformError as error:
-            if error.code == 404:
-                return None
-            raise
+        policy = self._seen(api, resource)
+        if policy is None:
+            return None
         held = [
             _conditional(self.role, member, binding.get("condition"))
             for binding in policy.get("bindings") or []

@@ -342,9 +342,13 @@ _CONFIG = {
 }  # fmt: skip
 
 
+# Members that no VM changes in its life: its successor has them.
+_OF_A_VM = ("machineType", "diskType", "diskSizeGb", "imageType")
+
+
 @handles("container.projects.locations.clusters.nodePools.update")
 def update(call: Call) -> dict[str, Any]:
-    """PUT of a node pool: what the body holds is changed."""
+    """PUT of a node pool: what the body holds is changed. Another machine, disk or image comes with new nodes."""
     cluster, pool = find_pool(call, call.path["name"])
     refuse_if_busy(call, cluster)
     given, before = call.body, copy.deepcopy(pool.body)
@@ -363,10 +367,23 @@ def update(call: Call) -> dict[str, Any]:
         pool.body["version"] = defaults.version(given["nodeVersion"], "")
     if "nodeNetworkConfig" in given:
         pool.body["networkConfig"] |= given["nodeNetworkConfig"]
+    for name, twin in (("diskType", "diskType"), ("diskSizeGb", "sizeGb")):
+        if name in given:
+            config["bootDisk"][twin] = str(given[name])
     _check_config(call, cluster, config)
+    if any(config[name] != before["config"][name] for name in _OF_A_VM):
+        _replace_nodes(pool)
     if pool.body == before and not set(given) - {"name", "nodePoolId", "etag"}:
         raise bad("Must specify a field to update.")
     return changed(call, cluster, pool, "UPGRADE_NODES")
+
+
+def _replace_nodes(pool: Record) -> None:
+    """A surge upgrade: nodes of new names in the same instance groups. All at once here, one after the other there."""
+    pool.body["status"] = "RECONCILING"
+    pool.hidden["nodes"] = [
+        {**node, "name": f"{node['name'].rpartition('-')[0]}-{hexes(4)}"} for node in pool.hidden["nodes"]
+    ]
 
 
 def _wrapped(config: dict[str, Any], given: dict[str, Any]) -> None:
