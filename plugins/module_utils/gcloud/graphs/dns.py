@@ -47,7 +47,7 @@ def stale_records(
                 reason="protected",
                 hint="Move them to another zone, or remove them, then run this again.",
             )
-    return [*found, *zones[1:]]
+    return found if options.get("keep_zone") else [*found, *zones[1:]]
 
 
 def _records(api: Caller, zone: Resource) -> list[Spec]:

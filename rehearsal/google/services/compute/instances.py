@@ -101,6 +101,8 @@ def _aliases(nic: dict[str, Any], subnetwork: Record) -> None:
 
 
 def _access(call: Call, nic: dict[str, Any]) -> None:
+    if not nic.get("accessConfigs"):  # an answer has no empty list
+        nic.pop("accessConfigs", None)
     for access in nic.get("accessConfigs", []):
         defaults = {
             "kind": "compute#accessConfig",
