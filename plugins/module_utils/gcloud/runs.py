@@ -24,8 +24,8 @@ def unfit_controller() -> str:
     if (system := platform.system()) == "Linux":
         return ""
     return (
-        f"The playbooks run on Linux, by whose /proc they tell runs apart, and this computer has {system}. Run them from "
-        "a Linux machine, a VM or a container."
+        f"The playbooks run on Linux, by whose /proc they tell runs apart, and this computer has {system}. Run them "
+        "from a Linux machine, a VM or a container."
     )
 
 
