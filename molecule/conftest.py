@@ -63,7 +63,10 @@ def play() -> Callable[..., str]:
     def run(*words: str) -> str:
         program = str(Path(sys.executable).with_name("ansible-playbook"))
         line = [program, "-i", "inventories/rehearsal", *words]
-        done = subprocess.run(line, cwd=ROOT, capture_output=True, text=True, timeout=PLAY_SECONDS, check=False)
+        plain = {**os.environ, "ANSIBLE_FORCE_COLOR": "0"}  # molecule asks for colours
+        done = subprocess.run(
+            line, cwd=ROOT, env=plain, capture_output=True, text=True, timeout=PLAY_SECONDS, check=False
+        )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
