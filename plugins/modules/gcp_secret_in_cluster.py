@@ -49,7 +49,7 @@ keys:
   type: list
   elements: str
 version:
-  description: Number of the secret's version whose value it is.
+  description: Which version's value it is, as C(SECRET/NUMBER of TIME).
   returned: success
   type: str
 """

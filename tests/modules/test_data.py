@@ -152,16 +152,19 @@ def test_the_cluster_gets_the_version_that_is_the_password(place: Google) -> Non
     """Google refuses `latest` while the newest version is disabled, which is how a rotation is taken back."""
     place.apply(graph, database())
     first = value(place, SECRET).encode()
-    assert read_secret(place.api, place.project, SECRET) == (first, "1")
+    value_then, version_then = read_secret(place.api, place.project, SECRET)
+    assert (value_then, version_then.partition(" ")[0]) == (first, f"{SECRET}/1")
     body = {"payload": {"data": base64.b64encode(b"another-password").decode()}}
     place.api.call("secretmanager", "projects.secrets.addVersion", {"parent": secret(place, SECRET)}, body)
-    assert read_secret(place.api, place.project, SECRET) == (b"another-password", "2")
+    value_now, version_now = read_secret(place.api, place.project, SECRET)
+    assert (value_now, version_now.partition(" ")[0]) == (b"another-password", f"{SECRET}/2")
     place.apply(graph, database())
     newest = {"name": f"{secret(place, SECRET)}/versions/2"}
     place.api.call("secretmanager", "projects.secrets.versions.disable", newest, {})
     (done,) = place.lifecycle(graph, database())
     assert done == "update database user mlflow: passwordVersion: '2' -> '1'"
-    assert read_secret(place.api, place.project, SECRET) == (first, "1")
+    value_then, version_then = read_secret(place.api, place.project, SECRET)
+    assert (value_then, version_then.partition(" ")[0]) == (first, f"{SECRET}/1")
     only = {"name": f"{secret(place, SECRET)}/versions/1"}
     place.api.call("secretmanager", "projects.secrets.versions.disable", only, {})
     for name in (SECRET, "no-such-secret"):
@@ -242,3 +245,18 @@ def value(google: Google, name: str) -> str:
     path = {"name": f"{secret(google, name)}/versions/latest"}
     found = google.api.call("secretmanager", "projects.secrets.versions.access", path)
     return base64.b64decode(found["payload"]["data"]).decode()
+
+
+def test_a_bucket_or_an_instance_of_others_is_neither_changed_nor_removed(place: Google) -> None:
+    where = {"project": place.project}
+    theirs = {"name": "acme-mlops-artifacts", "location": "EUROPE-WEST1", "labels": {"team": "web"}}
+    place.api.call("storage", "buckets.insert", where, theirs)
+    place.apply(graph, {**database(), "labels": {"team": "web"}})
+    for wanted in (
+        bucket(),
+        {**bucket(), "labels": {"platform": "mlops", "team": "web"}},
+        database(tier="db-custom-2-7680"),
+    ):
+        for absent in (False, True):
+            with pytest.raises(PlatformError, match="does not look like the platform's"):
+                place.apply(graph, {**wanted, "purge": True}, absent=absent)

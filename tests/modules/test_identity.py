@@ -84,3 +84,16 @@ def test_an_account_of_an_earlier_version_gets_its_mark(google: Google) -> None:
     google.api.call("iam", "projects.serviceAccounts.create", {"name": f"projects/{google.project}"}, body)
     (done,) = google.lifecycle(accounts, {"accounts": [{"name": "mlops-nodes", "display_name": "Nodes"}]})
     assert MARK in done
+
+
+def test_an_account_that_an_admin_described_is_still_ours(google: Google) -> None:
+    body = {"accountId": "mlops-nodes", "serviceAccount": {"displayName": "Nodes", "description": "ask Bob"}}
+    google.api.call("iam", "projects.serviceAccounts.create", {"name": f"projects/{google.project}"}, body)
+    google.lifecycle(accounts, {"accounts": [{"name": "mlops-nodes", "display_name": "Nodes"}]})
+
+
+def test_an_account_without_a_word_of_others_is_not_removed(google: Google) -> None:
+    body = {"accountId": "mlops-nodes", "serviceAccount": {"displayName": "Research nodes"}}
+    google.api.call("iam", "projects.serviceAccounts.create", {"name": f"projects/{google.project}"}, body)
+    with pytest.raises(PlatformError, match="does not look like the platform's: service account mlops-nodes"):
+        google.apply(accounts, {"accounts": [{"name": "mlops-nodes", "display_name": "Nodes"}]}, absent=True)

@@ -357,6 +357,7 @@ def test_groups_are_told_by_the_gateway_alone(tmp_path: Path) -> None:
         {"to": [{"service": "mlflow.mlflow", "port": 80, "weight": -5}]},
         {"to": [{"service": "a.b", "port": 80, "weight": 60}, {"service": "c.d", "port": 80, "weight": 60}]},
         {"to": [{"service": "mlflow.mlflow", "port": 80, "weight": 50}]},
+        {"to": [{"service": "mlflow.mlflow", "port": 80, "weight": 0}]},
         {"routes": [{"paths": ["/x"], "to": [{"service": "a.b", "port": 80, "weight": 10}]}]},
         {"to": [{"service": f"{'a' * 64}.mlflow", "port": 80}]},
         {"clients": {"only": ["10.0.0.0/99"]}},

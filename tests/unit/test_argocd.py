@@ -23,12 +23,16 @@ class Cluster:
         self.answers = list(answers)
         self.sets = list(sets)
         self.refreshed: list[str] = []
+        self.synced: list[str] = []
 
     def applications(self, _: str) -> list[dict[str, Any]]:
         return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
 
     def application_sets(self, _: str) -> list[dict[str, Any]]:
         return self.sets
+
+    def sync_application(self, _: str, application: dict[str, Any]) -> None:
+        self.synced.append(application["metadata"]["name"])
 
     def refresh_application(self, _: str, name: str) -> None:
         self.refreshed.append(name)
@@ -186,3 +190,19 @@ def test_what_is_only_progressing_is_looked_at_again(monkeypatch: pytest.MonkeyP
     cluster = Cluster(open_ones, done)
     wait(cluster, timeout=10.0)
     assert cluster.refreshed == ["stuck"]
+
+
+def test_what_had_failed_before_is_tried_again_once() -> None:
+    """What failed: Argo CD does not try a failed commit again, so that mending what is not in Git helped nothing."""
+    failed = {"operationState": {"phase": "Failed", "message": "the Job mlflow-upgrade failed"}}
+    before = [
+        application("platform"),
+        application("mlflow", "OutOfSync", **failed),
+        application("istiod", **failed),  # long mended
+        {**application("ingress", "OutOfSync", **failed), "operation": {"sync": {}}},  # being tried
+        {**application("project-a", "OutOfSync", **failed), "spec": {"project": "projects"}},
+    ]
+    cluster = Cluster(before)
+    with pytest.raises(HandOffError):
+        wait(cluster, refresh=True, others=["projects"])
+    assert cluster.synced == ["mlflow"]

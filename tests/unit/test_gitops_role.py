@@ -56,5 +56,5 @@ def test_what_git_says_of_mlflow_changes_with_its_databases_secret_and_holds_no_
 
     told = [said("10.40.0.3", version="1"), said("10.40.0.3", version="2"), said("10.40.0.4", version="2"), said("")]
     assert len({str(values["databaseRevision"]) for values in told}) == len(told)
-    assert told[0]["databaseRevision"] == "1@10.40.0.3"
+    assert told[0]["databaseRevision"] == "1, mlflow@10.40.0.3/mlflow"
     assert task("secrets.yml", "address of MLflow's database")["register"] == "__gitops_secret"

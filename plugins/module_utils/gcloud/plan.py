@@ -16,6 +16,7 @@ from .render import difference, drift_line, drift_values
 WAYS_OUT = "Set the field back to what Google has, give the resource a new name, or remove it first (state: absent)."
 LABELS = ("labels", "settings.userLabels")  # where a resource has those that tell whose it is
 MARKED = ("description", *LABELS)
+OWN = ("managed-by", "platform")
 _LINK = re.compile(r"^projects/[^/]+/.+")
 CREATE, UPDATE, DELETE, NOOP, WAIT = "create", "update", "delete", "noop", "wait"
 
@@ -173,28 +174,33 @@ def _missing_marks(step: Step) -> str:
     """What would tell that the platform made what is there; '' where something does, or nothing could.
 
     A description tells it, where the kind has one. Where nothing is written in its place, it was lost or is of a
-    version that did not write it: then the thing is ours if all else is as wanted. Labels come and go with the
-    settings; alone they only keep what has somebody else's from being removed.
+    version that did not write it: then the thing is ours if all else is as wanted. A display name of ours tells it,
+    too. Other kinds have labels alone; those may change with the settings, but not together with anything else.
     """
     resource, have = step.resource, step.have
     if have is None:
         return ""
     wanted, there = _labels(resource, resource.spec), _labels(resource, have)
-    if any(there.get(key) == value for key, value in wanted.items()):
+    if any(there.get(key) == value for key, value in own(wanted).items()):
         return ""
+    alike = all(drift.path in MARKED for drift in drifts(resource, step.spec, have))
     if MARK in str(resource.spec.get("description", "")):
-        text = str(have.get("description", ""))
-        lost = not text and not there
-        same = lost and all(drift.path in MARKED for drift in drifts(resource, step.spec, have))
-        return "" if MARK in text or same else f"the description {MARK!r}"
-    if wanted and there and step.action == DELETE:
-        return "one of the labels " + ", ".join(f"{key}={value}" for key, value in wanted.items())
+        text, name = str(have.get("description", "")), resource.spec.get("displayName")
+        lost = alike and not text and not there
+        return "" if MARK in text or lost or (name and have.get("displayName") == name) else f"the description {MARK!r}"
+    if wanted and (step.action == DELETE or not alike):
+        return "one of the labels " + ", ".join(f"{key}={value}" for key, value in own(wanted).items())
     return ""
 
 
+def own(labels: Mapping[str, str]) -> Mapping[str, str]:
+    """Of the platform's *labels* those that are its own, where it has such: others may be the whole company's."""
+    return {key: value for key, value in labels.items() if key in OWN} or labels
+
+
 def _labels(resource: Resource, spec: Spec) -> dict[str, str]:
-    """Those of *spec* that tell whose the resource is."""
-    paths = [entry.path for entry in resource.kind.fields if entry.path in LABELS]
+    """Those of *spec* that tell whose the resource is; not where another call sets them than the one that makes it."""
+    paths = [entry.path for entry in resource.kind.fields if entry.path in LABELS and entry.on_create]
     return {key: value for path in paths for key, value in (lookup(spec, path, None) or {}).items()}
 
 

@@ -94,6 +94,13 @@ def overdue(application: Mapping[str, Any]) -> bool:
     )
 
 
+def given_up(application: Mapping[str, Any]) -> bool:
+    """Whether its last sync failed for good: Argo CD does not try a commit again, whatever was mended outside Git."""
+    operation = (application.get("status") or {}).get("operationState") or {}
+    failed = operation.get("phase") in ("Failed", "Error") and not application.get("operation")
+    return failed and bool(shortcoming(application))
+
+
 def compared(application: Mapping[str, Any]) -> str:
     """When Argo CD last began to compare it with Git, in RFC 3339 by the cluster's clock; empty: never."""
     return str((application.get("status") or {}).get("reconciledAt") or "")
@@ -139,13 +146,19 @@ def wait(
     Those of the AppProjects `others` are in the report too, but waited for only where they are expected: a team's
     mistake in its own part is not to hold up the platform. So are ApplicationSets that work no more, and those of
     `others` count only while something expected isn't there, which may be for them to make.
-    What is only Progressing is looked at again each NUDGE_SECONDS.
+    What is only Progressing is looked at again each NUDGE_SECONDS; with `refresh`, what had failed before this began is
+    tried again, once.
     `root` is the Application that holds the others; with `refresh` they count once compared with Git after this began.
     Raises HandOffError after `timeout` seconds with what each unfinished Application lacks.
     """
     start = told = nudged = time.monotonic()
     names, asked = list(expected), set[str]()
-    comparison = Comparison(root, revision, _root_compared(cluster, namespace, root)) if refresh and root else None
+    before = list(cluster.applications(namespace)) if refresh and root else []
+    comparison = Comparison(root, revision, _compared(before, root)) if refresh and root else None
+    theirs = apart(before, others, names)
+    for application in filter(given_up, before):
+        if application["metadata"]["name"] not in theirs:
+            cluster.sync_application(namespace, application)
     while True:
         applications = list(cluster.applications(namespace))
         theirs = apart(applications, others, names)
@@ -175,8 +188,7 @@ def wait(
         time.sleep(POLL_SECONDS)
 
 
-def _root_compared(cluster: Cluster, namespace: str, root: str) -> str:
-    applications = cluster.applications(namespace)
+def _compared(applications: Iterable[Mapping[str, Any]], root: str) -> str:
     return next((compared(item) for item in applications if item["metadata"]["name"] == root), "")
 
 

@@ -89,6 +89,15 @@ class Cluster:
         items: list[dict[str, Any]] = self._call(f"list {what}", call, *kind)["items"]
         return items
 
+    def sync_application(self, namespace: str, application: Mapping[str, Any]) -> None:
+        """Has Argo CD deploy an Application as its own policy says, of which it does not try a failed commit again."""
+        policy, name = application["spec"].get("syncPolicy") or {}, application["metadata"]["name"]
+        prune = bool((policy.get("automated") or {}).get("prune"))
+        sync = {"prune": prune, "syncOptions": policy.get("syncOptions") or []}
+        operation = {"initiatedBy": {"username": "playbooks"}, "sync": sync, "retry": policy.get("retry") or {}}
+        call, kind = self._custom.patch_namespaced_custom_object, ("argoproj.io", "v1alpha1", namespace, "applications")
+        self._call(f"sync Application {name}", call, *kind, name, {"operation": operation})
+
     def refresh_application(self, namespace: str, name: str) -> None:
         """Asks Argo CD to compare an Application with Git now rather than at its next poll."""
         body = {"metadata": {"annotations": {"argocd.argoproj.io/refresh": "normal"}}}

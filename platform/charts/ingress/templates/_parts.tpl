@@ -60,7 +60,7 @@ matchLabels: {istio: ingressgateway}
 {{- if and $several (ne (int $sum) 100) }}
 {{- fail (printf "applications.%s: the weights of its targets add up to %d; make them 100" .name (int $sum)) }}
 {{- end }}
-{{- if and (not $several) (ne (int ((first .targets).weight | default 100)) 100) }}
+{{- if and (not $several) (hasKey (first .targets) "weight") (ne (int (first .targets).weight) 100) }}
 {{- fail (printf "applications.%s: a single target takes all requests; make its weight 100, or add the target that takes the rest" .name) }}
 {{- end }}
 {{- range .targets }}

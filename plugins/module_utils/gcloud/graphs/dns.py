@@ -8,9 +8,8 @@ from typing import Any
 from ..errors import PlatformError
 from ..kinds.edge import RECORD, ZONE
 from ..model import MARK, Caller, Resource, Spec
+from ..plan import own
 from .listing import listed
-
-OWN = ("managed-by", "platform")  # labels that stay while others change
 
 
 def stale_records(
@@ -86,7 +85,8 @@ def _address(api: Caller, project: str, name: str) -> str:
 
 def _former_zones(api: Caller, options: Mapping[str, Any]) -> list[str]:
     """The platform's own zones but the one in the options."""
-    labels = {key: value for key, value in (options.get("labels") or {}).items() if key in OWN} or options.get("labels")
+    labels = options.get("labels") or {}
+    labels = own(labels) if "platform" in labels else labels  # else another platform's would be taken for this one's
     zones = listed(api, "DNS zones", "dns", "managedZones.list", {"project": options["project"]}, "managedZones")
     return [
         str(zone["name"])

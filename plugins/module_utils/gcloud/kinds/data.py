@@ -334,13 +334,18 @@ class DatabaseUser(Kind):
 
 
 def newest_version(api: Caller, secret: str) -> str:
-    """The number of a secret's newest enabled version; empty where there is none.
+    """The number of a secret's newest enabled version; empty where there is none."""
+    return str(version_in_use(api, secret).get("name", "")).rsplit("/", 1)[-1]
 
-    This is the one in use. Google's own `latest` is the newest of all, and refused while that one is disabled.
+
+def version_in_use(api: Caller, secret: str) -> Spec:
+    """A secret's newest enabled version; empty where there is none.
+
+    Google's own `latest` is the newest of all, and refused while that one is disabled.
     """
     params = {"parent": secret, "filter": "state:ENABLED", "pageSize": 1}
     found = (api.get("secretmanager", "projects.secrets.versions.list", params) or {}).get("versions") or []
-    return str(found[0]["name"]).rsplit("/", 1)[-1] if found else ""
+    return dict(found[0]) if found else {}
 
 
 SECRET_VALUE = SecretValue()
