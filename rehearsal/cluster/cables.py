@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import signal
+from contextlib import suppress
 from pathlib import Path
 
-from rehearsal.hypervisor.processes import call
+from rehearsal.hypervisor.processes import StartError, call
 
 
 def interface(name: str) -> str:
@@ -50,6 +53,15 @@ async def route(name: str, network: str, address: str) -> None:
 
 
 async def cut(name: str) -> None:
-    """Removes the namespace and its cable; nothing happens if there is none."""
-    if _exists(name):
-        await call("ip", "netns", "delete", name)
+    """Ends what runs in the namespace and removes it with its cable; nothing happens if there is none.
+
+    A namespace lives on while a process is in it, and its cable and route with it, so that the address is taken.
+    """
+    if not _exists(name):
+        return
+    for number in (await call("ip", "netns", "pids", name)).split():
+        with suppress(ProcessLookupError):
+            os.kill(int(number), signal.SIGKILL)
+    await call("ip", "netns", "delete", name)
+    with suppress(StartError):  # it went with the namespace
+        await call("ip", "link", "delete", interface(name))

@@ -111,6 +111,7 @@ class Node:
         if self._preloading:
             self._preloading.cancel()
         await self._end_programs()
+        await asyncio.to_thread(cgroups.end_members, self._cgroup.lstrip("/"))  # no kubelet starts them anew
         await self._kubectl("delete", "node", self.name, "--ignore-not-found", "--wait=false")
         await cables.cut(self.name)
         if self._run.is_mount():

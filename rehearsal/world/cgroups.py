@@ -6,7 +6,10 @@ Everything that needs a cgroup (kubelets, machines) makes it below the world's `
 from __future__ import annotations
 
 import hashlib
+import os
+import signal
 import time
+from contextlib import suppress
 from pathlib import Path
 
 REMOVAL_SECONDS = 5.0
@@ -46,6 +49,29 @@ def _kill(folder: Path) -> None:
     switch = folder / "cgroup.kill"
     if switch.exists():
         switch.write_text("1")
+
+
+def end_members(name: str) -> None:
+    """End every process in the cgroup of that path below the hierarchies' roots, and in those below it.
+
+    Looks again until REMOVAL_SECONDS have passed, for a process may start another meanwhile.
+    """
+    deadline = time.monotonic() + REMOVAL_SECONDS
+    while (members := _members(name)) and time.monotonic() < deadline:
+        for number in members:
+            with suppress(ProcessLookupError):
+                os.kill(number, signal.SIGKILL)
+        time.sleep(0.02)
+
+
+def _members(name: str) -> set[int]:
+    """Numbers of the processes; 0 is one of another PID namespace, which is not ours to end."""
+    found: set[int] = set()
+    for mount in hierarchies():
+        for file in (mount / name).rglob("cgroup.procs"):
+            with suppress(OSError):  # it went meanwhile
+                found |= {int(line) for line in file.read_text().split()}
+    return found - {0}
 
 
 def remove_tree(top: Path) -> bool:

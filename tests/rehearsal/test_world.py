@@ -193,3 +193,41 @@ def test_worlds_of_one_name_in_two_states_share_no_cgroup(tmp_path: Path) -> Non
     """Ending one of them once ended the other's pods and machines."""
     names = {cgroups.root_name(tmp_path / state / "worlds" / "default") for state in ("one", "two")}
     assert len(names) == 2
+
+
+CUT = """
+import asyncio, subprocess
+from rehearsal.cluster import cables
+
+async def main():
+    await cables.join("cut", "10.10.9.99", "10.10.0.1")
+    left = subprocess.Popen(["ip", "netns", "exec", "cut", "sh", "-c", "echo; exec sleep 60"], stdout=subprocess.PIPE)
+    left.stdout.readline()
+    await cables.cut("cut")
+    print(left.wait(5))
+    await cables.join("cut", "10.10.9.99", "10.10.0.1")
+    await cables.cut("cut")
+
+asyncio.run(main())
+"""
+MEMBERS = """
+import subprocess
+from rehearsal.world import cgroups
+
+folder = cgroups.systemd_hierarchies()[-1] / "rehearsal-members" / "below"
+folder.mkdir(parents=True)
+left = subprocess.Popen(["sleep", "60"])
+(folder / "cgroup.procs").write_text(str(left.pid))
+cgroups.end_members("rehearsal-members")
+print(left.wait(5))
+assert cgroups.remove_tree(folder.parent)
+"""
+
+
+def test_an_address_is_free_again_whatever_still_ran_behind_it(lab: Lab) -> None:
+    """What failed: pods outlived their node, so that after a teardown no cluster could be made in the same network."""
+    assert lab.python(CUT, place="world") == "-9"
+
+
+def test_all_that_runs_below_a_control_group_is_ended(lab: Lab) -> None:
+    assert lab.python(MEMBERS, place="world") == "-9"
