@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Callable
 
@@ -16,3 +17,10 @@ def until(met: Callable[[], object], what: str | Callable[[], str], seconds: flo
         if time.monotonic() > end:
             raise AssertionError(f"waited {seconds:.0f} s in vain for {what if isinstance(what, str) else what()}")
         time.sleep(every)
+
+
+def listens(port: int) -> bool:
+    """Whether anybody listens at a port of 127.0.0.1."""
+    with socket.socket() as probe:
+        probe.settimeout(1.0)
+        return probe.connect_ex(("127.0.0.1", port)) == 0

@@ -17,7 +17,7 @@ options:
   account:
     description:
       - E-mail address of the account to log in as, who must be the caller.
-      - Service accounts are recognised by their credentials; for a person it has to be given.
+      - Unset, Google is asked whose the credentials are, where they do not tell it.
     type: str
   key_file:
     description: Path of the private key; by default a file in the user's state folder (E(XDG_STATE_HOME)).
@@ -87,7 +87,7 @@ def main() -> None:
 def _ensure(module: AnsibleModule) -> dict[str, object]:
     options, api = module.params, make_api(module)
     account = options["account"] or api.identity()
-    if not account or account == "default":
+    if not account:
         raise PlatformError(
             "the credentials do not tell whose they are",
             action="find",

@@ -18,9 +18,11 @@ from aiohttp import web
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from rehearsal.frontdoor import envoy
+from rehearsal.google.testing import free_port
 from rehearsal.hypervisor.processes import end_with_parent
 from rehearsal.internet.hosts import web_host
 from rehearsal.toolchain.envoy import program
+from tests.waiting import listens, until
 
 HOST, HERE = "x.example.com", "127.0.0.1"
 SERVICE: dict[str, Any] = {
@@ -28,12 +30,7 @@ SERVICE: dict[str, Any] = {
 }  # fmt: skip
 KEY = "projects/p/global/backendServices/main"
 LARGE = 3 << 20
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind((HERE, 0))
-        return int(found.getsockname()[1])
+SECONDS = 10.0
 
 
 class Here(AbstractResolver):
@@ -95,7 +92,7 @@ async def street(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterat
         async with web_host(app(judge), (*envoy.GATE, None)), web_host(app(count), (HERE, backend, None)):
             command = [str(program()), "--config-path", str(config), "--concurrency", "1", "--disable-hot-restart"]
             process = await asyncio.create_subprocess_exec(*command, "--log-level", "error", preexec_fn=end_with_parent)
-            await listening(door)
+            await asyncio.to_thread(until, lambda: listens(door), f"Envoy to listen at {door}", SECONDS)
             yield made
             process.terminate()
             await process.wait()
@@ -129,18 +126,6 @@ def whole(folder: Path, door: int, backend: int, pem: Path) -> dict[str, Any]:
     for resource in (*static["listeners"], *static["clusters"]):
         resource.pop("@type", None)
     return dict(config)
-
-
-async def listening(port: int) -> None:
-    for _ in range(200):
-        try:
-            _, writer = await asyncio.open_connection(HERE, port)
-        except OSError:
-            await asyncio.sleep(0.05)
-        else:
-            writer.close()
-            return
-    raise AssertionError(f"nothing listens at {port}")
 
 
 async def slowly() -> AsyncIterator[bytes]:

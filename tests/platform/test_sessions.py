@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import http.client
 import json
-import socket
 import subprocess
 import threading
-import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -15,7 +13,9 @@ from typing import Any
 
 import pytest
 
+from rehearsal.google.testing import free_port
 from rehearsal.toolchain.envoy import program
+from tests.waiting import listens, until
 
 from .test_charts import INGRESS, render
 
@@ -62,23 +62,9 @@ def _bootstrap(filters: list[dict[str, Any]], port: int, backend: int) -> dict[s
     }
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def _await(port: int, process: subprocess.Popen[str]) -> None:
-    deadline = time.monotonic() + SECONDS
-    while True:
-        try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
-        except OSError:
-            assert process.poll() is None, process.stderr.read() if process.stderr else ""
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
-        else:
-            return
+def _listens(port: int, process: subprocess.Popen[str]) -> bool:
+    assert process.poll() is None, process.stderr.read() if process.stderr else ""
+    return listens(port)
 
 
 @pytest.fixture(scope="module")
@@ -91,14 +77,14 @@ def ask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ask]:
     router = {"name": "envoy.filters.http.router", "typed_config": {"@type": f"{TYPE}.filters.http.router.v3.Router"}}
     backend = ThreadingHTTPServer(("127.0.0.1", 0), Echo)
     threading.Thread(target=backend.serve_forever, daemon=True).start()
-    port = _free_port()
+    port = free_port()
     (folder / "envoy.json").write_text(
         json.dumps(_bootstrap([patch["patch"]["value"], router], port, backend.server_port))
     )
     command = [program(), "--config-path", folder / "envoy.json", "--concurrency", "1", "--log-level", "error"]
     command += ["--disable-hot-restart"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
-        _await(port, process)
+        until(lambda: _listens(port, process), f"Envoy to listen at {port}", SECONDS)
 
         def send(*cookies: str) -> list[str]:
             connection = http.client.HTTPConnection("127.0.0.1", port, timeout=SECONDS)
